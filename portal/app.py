@@ -1,0 +1,117 @@
+"""The application: one factory, and the map of the site."""
+
+from datetime import date, datetime
+from importlib import import_module
+from typing import Any
+
+from flask import Flask, g, has_request_context, request
+from flask_babel import Babel, format_date, format_datetime, get_domain, get_locale
+from flask_login import LoginManager, current_user
+from flask_wtf.csrf import CSRFProtect
+from jinja2 import StrictUndefined
+from werkzeug.middleware.proxy_fix import ProxyFix
+from whitenoise import WhiteNoise
+
+from portal import assets, cli, db, web
+from portal.config import ROOT, Settings
+
+SLICES = {
+    "people": "/people",
+    "learning": "/learning",
+    "attestations": "/attestations",
+    "reports": "/reports",
+    "audit": "/audit",
+    "courses": "/courses",
+    "site": "/",
+}
+"""Every slice with pages, and the first word of its addresses."""
+
+MAX_REQUEST_BYTES = 12 * 1024 * 1024
+MAX_FORM_BYTES = 256 * 1024
+
+
+def create_app(settings: Settings) -> Flask:
+    """Make the portal for these settings."""
+    app = Flask("portal", root_path=str(ROOT), template_folder="templates", static_folder=None)
+    app.config.update(
+        SECRET_KEY=settings.secret_key,
+        MAX_CONTENT_LENGTH=MAX_REQUEST_BYTES,
+        MAX_FORM_MEMORY_SIZE=MAX_FORM_BYTES,
+        TRUSTED_HOSTS=settings.trusted_hosts,
+        SESSION_COOKIE_NAME="portal" if settings.is_demo else "__Host-portal",
+        SESSION_COOKIE_SECURE=not settings.is_demo,
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        WTF_CSRF_TIME_LIMIT=None,  # as long as the session
+        BABEL_DEFAULT_LOCALE=settings.languages[0],
+        BABEL_DEFAULT_TIMEZONE=settings.time_zone,
+    )
+    app.extensions["settings"] = settings
+    app.jinja_env.undefined = StrictUndefined
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    db.init_app(app, settings.database)
+    web.init_app(app)
+    CSRFProtect(app)
+    Babel(app, locale_selector=lambda: _language(settings))
+    LoginManager(app)
+    for name, prefix in SLICES.items():
+        module = import_module(f"portal.{name}.routes")
+        app.register_blueprint(module.bp, url_prefix=prefix)
+        if hasattr(module, "init_app"):
+            module.init_app(app)
+    cli.init_app(app)
+    _dress_pages(app, settings)
+    if settings.proxies:
+        app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
+            app.wsgi_app, x_for=settings.proxies, x_proto=settings.proxies, x_host=settings.proxies
+        )
+    app.wsgi_app = WhiteNoise(  # type: ignore[method-assign]
+        app.wsgi_app,
+        root=ROOT / "static",
+        prefix="static/",
+        immutable_file_test=assets.is_fingerprinted,
+    )
+    return app
+
+
+def _language(settings: Settings) -> str:
+    """The best of our languages for this browser; commands speak the first."""
+    if not has_request_context():
+        return settings.languages[0]
+    return request.accept_languages.best_match(settings.languages) or settings.languages[0]
+
+
+def _catalogue() -> Any:
+    """The translations of this request."""
+    if "catalogue" not in g:
+        g.catalogue = get_domain().get_translations()
+    return g.catalogue
+
+
+def _dress_pages(app: Flask, settings: Settings) -> None:
+    """Give the templates their words for dates, assets and the organization."""
+    app.jinja_env.globals.update(
+        settings=settings, asset=assets.url, current_user=current_user, get_locale=get_locale
+    )
+    # Flask-Babel looks its catalogue up for every word; a page has some twenty.
+    app.jinja_env.install_gettext_callables(  # type: ignore[attr-defined]
+        lambda text: _catalogue().ugettext(text),
+        lambda one, many, number: _catalogue().ungettext(one, many, number),
+        newstyle=True,
+    )
+
+    @app.template_filter("day")
+    def _day(value: date) -> str:
+        return str(format_date(value, "long"))
+
+    @app.template_filter("local_day")
+    def _local_day(value: datetime) -> str:
+        return str(format_date(value.astimezone(settings.zone).date(), "long"))
+
+    @app.template_filter("iso_day")
+    def _iso_day(value: datetime) -> str:
+        return value.astimezone(settings.zone).date().isoformat()
+
+    @app.template_filter("moment")
+    def _moment(value: datetime) -> str:
+        return str(format_datetime(value, "long"))

@@ -1,0 +1,1 @@
+"""Attestations: signing, sealed records, and checking copies."""

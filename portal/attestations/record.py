@@ -1,0 +1,140 @@
+"""Everything that one signature means, as one canonical JSON: the signed fact (pure).
+
+The sealed PDF is made from this text alone, so that it can be made again, byte for byte.
+"""
+
+import json
+from datetime import datetime
+from hashlib import sha256
+from typing import Any
+
+from portal.config import Settings
+from portal.courses.course import AboutYou, Outcome, Page, Quiz, Scenario
+from portal.courses.models import CourseVersion
+from portal.learning.models import Attempt
+from portal.learning.services import Progress
+
+FORMAT = "attestation/1"
+METHOD = "typed name, tick and directory password"
+
+
+def canonical(record: dict[str, Any]) -> str:
+    """The one text of a record: keys sorted, no spaces, UTF-8 as it is."""
+    return json.dumps(record, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+
+
+def digest(text: str) -> str:
+    """SHA-256 of a canonical record, in hex."""
+    return sha256(text.encode()).hexdigest()
+
+
+def compose(
+    progress: Progress,
+    version: CourseVersion,
+    settings: Settings,
+    *,
+    directory_id: str,
+    number: str,
+    typed_name: str,
+    method: str,
+    signed_at: datetime,
+) -> dict[str, Any]:
+    """The record of one signature; times are UTC with seconds, dates ISO 8601."""
+    duty, person, course = progress.duty, progress.person, progress.course
+    steps = [step for _, step in progress.walk]
+    return {
+        "format": FORMAT,
+        "number": number,
+        "organization": settings.organization,
+        "verify_url": f"{settings.base_url}/verify/{number}",
+        "time_zone": settings.time_zone,
+        "person": {
+            "id": str(person.id),
+            "directory_id": directory_id,
+            "username": person.username,
+            "full_name": person.full_name,
+            "job_title": person.job_title,
+            "department": person.department,
+            "kind": person.kind,
+        },
+        "assignment": str(duty.id),
+        "campaign": {
+            "id": str(duty.campaign_id),
+            "title": duty.title,
+            "kind": duty.kind,
+            "due_on": duty.due_on.isoformat(),
+        },
+        "course": {
+            "key": course.key,
+            "title": course.title,
+            "number": version.number,
+            "content_hash": version.content_hash,
+            "language": course.language,
+            "published_at": _utc(version.published_at),
+        },
+        "policy": {"title": course.policy_title, "html": course.policy_html},
+        "read": [step.title for step in steps if isinstance(step, Page)],
+        "scenarios": [step.title for step in steps if isinstance(step, Scenario)],
+        "quizzes": [
+            _quiz(section.title, quiz, attempt) for section, quiz, attempt in progress.passed
+        ],
+        "answers": [
+            _answer(step, outcome, progress.done[step.key]) for step, outcome in progress.declared
+        ],
+        "statement": course.statement,
+        "consent": course.consent,
+        "collection_notice_html": course.notice_html,
+        "signature": {
+            "typed_name": typed_name,
+            "signed_at": _utc(signed_at),
+            "method": method,
+        },
+    }
+
+
+def _utc(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _quiz(section: str, quiz: Quiz, passed: Attempt) -> dict[str, Any]:
+    return {
+        "section": section,
+        "title": quiz.title,
+        "right": passed.right,
+        "out_of": len(passed.questions),
+        "pass_mark": quiz.rules.pass_mark,
+        "attempts": passed.number,
+        "passed_at": _utc(passed.submitted_at) if passed.submitted_at else None,
+        "questions": [
+            {
+                "text": quiz.get_question(answer.question).text,
+                "chosen": [
+                    quiz.get_question(answer.question).options[index].text
+                    for index in answer.chosen
+                ],
+                "right": answer.right,
+            }
+            for answer in passed.answers
+        ],
+    }
+
+
+def _answer(step: AboutYou, outcome: Outcome, given: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "records": step.records,
+        "title": step.title,
+        "questions": [
+            {
+                "text": question.text,
+                "answer": next(
+                    option.text
+                    for option in question.options
+                    if option.id == given["answers"][question.id]
+                ),
+            }
+            for question in step.questions
+        ],
+        "outcome": outcome.title,
+        "reason": outcome.reason,
+        "comment": given["comment"],
+    }

@@ -1,0 +1,129 @@
+"""Pages on which a person signs, keeps the receipt, and anyone checks a copy."""
+
+from uuid import UUID
+
+from flask import Blueprint, Response, current_app, redirect, render_template, url_for
+from flask.typing import ResponseReturnValue
+from flask_login import current_user
+
+from portal import db
+from portal.attestations import forms, services, verifying
+from portal.campaigns.models import Status
+from portal.config import Role
+from portal.learning import services as learning
+from portal.people import services as people
+from portal.people.door import current_door
+from portal.web import client_address, public, requires
+
+bp = Blueprint("attestations", __name__)
+
+
+@bp.route("/<uuid:assignment_id>/sign", methods=["GET", "POST"])
+@requires(Role.LEARNER)
+def sign(assignment_id: UUID) -> ResponseReturnValue:
+    """Check and sign. On POST: ask the directory first, then record the signature."""
+    with db.reading():  # no lock is held while the directory answers
+        progress = learning.get_progress(assignment_id, person=current_user)
+    if progress.duty.status is Status.SIGNED:
+        return redirect(url_for(".receipt", assignment_id=assignment_id))
+    if progress.next is not None:
+        return redirect(url_for("learning.resume", assignment_id=assignment_id))
+    form = forms.SignForm(statement=progress.course.statement, full_name=current_user.full_name)
+    if form.validate_on_submit():
+        try:
+            people.confirm_password(
+                current_door(), current_user, form.password.data, address=client_address()
+            )
+        except people.SignInRefused as refusal:
+            form.password.errors = [str(refusal)]
+        else:
+            services.sign(
+                assignment_id,
+                person=current_user,
+                typed_name=form.typed_name.data,
+                settings=current_app.extensions["settings"],
+            )
+            return redirect(url_for(".receipt", assignment_id=assignment_id))
+    return render_template("attestations/sign.html", form=form, progress=progress)
+
+
+@bp.route("/<uuid:assignment_id>/disagree", methods=["GET", "POST"])
+@requires(Role.LEARNER)
+def disagree(assignment_id: UUID) -> ResponseReturnValue:
+    """Say that one does not agree, and why."""
+    form = forms.DisagreeForm()
+    if form.validate_on_submit():
+        services.refuse(assignment_id, person=current_user, comment=form.comment.data)
+        return redirect(url_for(".disagreed", assignment_id=assignment_id))
+    progress = learning.get_progress(assignment_id, person=current_user)
+    return render_template("attestations/disagree.html", form=form, progress=progress)
+
+
+@bp.get("/<uuid:assignment_id>/disagreed")
+@requires(Role.LEARNER)
+def disagreed(assignment_id: UUID) -> ResponseReturnValue:
+    """What happens after one has said so."""
+    progress = learning.get_progress(assignment_id, person=current_user)
+    return render_template("attestations/disagreed.html", progress=progress)
+
+
+@bp.get("/<uuid:assignment_id>/policy")
+@requires(Role.LEARNER)
+def policy(assignment_id: UUID) -> ResponseReturnValue:
+    """The policy text that is printed in the record."""
+    progress = learning.get_progress(assignment_id, person=current_user)
+    return render_template("attestations/policy.html", progress=progress)
+
+
+@bp.get("/<uuid:assignment_id>/receipt")
+@requires(Role.LEARNER)
+def receipt(assignment_id: UUID) -> ResponseReturnValue:
+    """You have signed."""
+    kept = services.get_receipt(assignment_id, person=current_user)
+    return render_template("attestations/receipt.html", receipt=kept)
+
+
+@bp.get("/<uuid:assignment_id>/receipt.pdf")
+@requires(Role.LEARNER)
+def receipt_pdf(assignment_id: UUID) -> ResponseReturnValue:
+    """The person's own sealed PDF."""
+    kept = services.get_receipt(assignment_id, person=current_user)
+    pdf = services.get_pdf(kept.attestation_id, by=current_user)
+    return Response(
+        pdf,
+        mimetype="application/pdf",
+        headers={"Content-Disposition": f'attachment; filename="{kept.file_name}"'},
+    )
+
+
+@bp.route("/verify", methods=["GET", "POST"])
+@public
+def verify() -> ResponseReturnValue:
+    """Check a record by its number."""
+    form = forms.NumberForm()
+    if form.validate_on_submit():
+        return redirect(url_for(".verify_number", number=form.number.data.strip()))
+    return render_template("attestations/verify.html", form=form, upload=forms.UploadForm())
+
+
+@bp.get("/verify/<number>")
+@public
+def verify_number(number: str) -> ResponseReturnValue:
+    """What anyone who holds the number may know."""
+    fact = services.find_by_number(number)
+    return render_template(
+        "attestations/verify_number.html", number=number, fact=fact
+    ), 200 if fact else 404
+
+
+@bp.post("/verify/file")
+@public
+def verify_file() -> ResponseReturnValue:
+    """Say whether an uploaded copy is ours and unchanged. The file is not kept."""
+    form = forms.UploadForm()
+    if not form.validate_on_submit():
+        return render_template(
+            "attestations/verify.html", form=forms.NumberForm(formdata=None), upload=form
+        ), 422
+    verdict = verifying.verify_upload(form.file.data.read())
+    return render_template("attestations/verify_file.html", verdict=verdict)

@@ -1,0 +1,204 @@
+"""Signs, refuses, and finds what was signed."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from flask_babel import gettext as _
+from sqlalchemy import Row, Select, select
+from sqlalchemy.exc import IntegrityError
+
+from portal import db
+from portal.attestations import naming, record
+from portal.attestations.models import Attestation, Evidence, Refusal
+from portal.audit import services as audit
+from portal.campaigns import services as campaigns
+from portal.campaigns.models import Assignment, Campaign, Status
+from portal.config import Settings
+from portal.courses.models import CourseVersion
+from portal.errors import NotFound, Refused
+from portal.learning import services as learning
+from portal.learning.services import Progress
+from portal.people.models import Person
+from portal.people.services import Identity
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What the person keeps. `file_name` and `sha256` are None until the PDF is sealed."""
+
+    attestation_id: UUID
+    assignment_id: UUID
+    number: str
+    title: str
+    version: int
+    signed_at: datetime
+    file_name: str | None
+    sha256: str | None
+    size: int | None
+
+
+@dataclass(frozen=True)
+class PublicFact:
+    """What anyone with a receipt number may know: no name, no department."""
+
+    number: str
+    title: str
+    version: int
+    signed_at: datetime
+    sha256: str | None
+
+
+def sign(
+    assignment_id: UUID,
+    *,
+    person: Identity,
+    typed_name: str,
+    settings: Settings,
+    method: str = record.METHOD,
+) -> None:
+    """Record the person's attestation; its sealed PDF follows from it.
+
+    The caller has checked the password with the directory, or says with `method` how else the
+    person signed. Once for ever: whoever signs again
+    changes nothing. Refuses before every step is done, and another name than the person's.
+    """
+    progress = learning.get_progress(assignment_id, person=person)
+    if progress.duty.status is Status.SIGNED:
+        return
+    if progress.next is not None:
+        raise Refused(_("Finish all the steps before you sign."))
+    if not naming.same_name(typed_name, person.full_name):
+        raise Refused(_("Type your name as we hold it: %(name)s", name=person.full_name))
+    try:
+        with db.session.begin_nested():
+            attestation = _attest(progress, typed_name=typed_name, settings=settings, method=method)
+    except IntegrityError:
+        if find_receipt(assignment_id, person=person) is None:
+            raise  # not the second click after all
+        return
+    campaigns.set_status(assignment_id, Status.SIGNED, signed_at=attestation.signed_at)
+    audit.record(
+        "attestation.signed",
+        subject=attestation.id,
+        actor=person.id,
+        assignment=str(assignment_id),
+        record_sha256=attestation.record_sha256,
+    )
+
+
+def refuse(assignment_id: UUID, *, person: Identity, comment: str) -> None:
+    """Keep that the person does not agree, and why; HR sees it. They may still sign later.
+
+    Refuses after the signature.
+    """
+    duty = campaigns.get_duty(assignment_id, person=person)
+    if duty.status is Status.SIGNED:
+        raise Refused(_("You have already signed. Talk to HR about what you want to add."))
+    refusal = Refusal(assignment_id=duty.id, comment=comment.strip())
+    db.session.add(refusal)
+    db.session.flush()
+    campaigns.set_status(duty.id, Status.REFUSED)
+    audit.record(
+        "attestation.refused", subject=refusal.id, actor=person.id, assignment=str(duty.id)
+    )
+
+
+def find_receipt(assignment_id: UUID, *, person: Identity) -> Receipt | None:
+    """The receipt of one of the person's assignments, if it is signed."""
+    row = db.session.execute(
+        _receipts().where(Assignment.id == assignment_id, Assignment.person_id == person.id)
+    ).first()
+    return _receipt(row) if row else None
+
+
+def get_receipt(assignment_id: UUID, *, person: Identity) -> Receipt:
+    """The receipt of one of the person's assignments. Raises NotFound where it is not signed."""
+    receipt = find_receipt(assignment_id, person=person)
+    if receipt is None:
+        raise NotFound
+    return receipt
+
+
+def get_pdf(attestation_id: UUID, *, by: Identity) -> bytes:
+    """The bytes of a sealed PDF; the log keeps who took them. Raises NotFound before sealing.
+
+    The caller has found the record through its owner, or is HR.
+    """
+    with db.transaction() as session:
+        pdf = session.scalar(select(Evidence.pdf).filter_by(attestation_id=attestation_id))
+        if pdf is None:
+            raise NotFound
+        audit.record("evidence.downloaded", subject=attestation_id, actor=by.id)
+    return pdf
+
+
+def find_by_number(number: str) -> PublicFact | None:
+    """What may be told to whoever holds a receipt number."""
+    row = db.session.execute(
+        _receipts().where(Attestation.number == naming.tidy_number(number))
+    ).first()
+    if row is None:
+        return None
+    receipt = _receipt(row)
+    return PublicFact(
+        number=receipt.number,
+        title=receipt.title,
+        version=receipt.version,
+        signed_at=receipt.signed_at,
+        sha256=receipt.sha256,
+    )
+
+
+def _attest(progress: Progress, *, typed_name: str, settings: Settings, method: str) -> Attestation:
+    now = db.utc_now().replace(microsecond=0)
+    number = naming.receipt_number(settings.receipt_prefix, now.astimezone(settings.zone).year)
+    text = record.canonical(
+        record.compose(
+            progress,
+            db.session.get_one(CourseVersion, progress.duty.course_version_id),
+            settings,
+            directory_id=db.session.scalars(
+                select(Person.directory_id).filter_by(id=progress.person.id)
+            ).one(),
+            number=number,
+            typed_name=typed_name.strip(),
+            method=method,
+            signed_at=now,
+        )
+    )
+    attestation = Attestation(
+        assignment_id=progress.duty.id,
+        number=number,
+        record=text,
+        record_sha256=record.digest(text),
+        signed_at=now,
+    )
+    db.session.add(attestation)
+    db.session.flush()
+    return attestation
+
+
+def _receipts() -> Select[*tuple[Any, ...]]:
+    return (
+        select(
+            Attestation.id,
+            Attestation.assignment_id,
+            Attestation.number,
+            Campaign.title,
+            CourseVersion.number,
+            Attestation.signed_at,
+            Evidence.file_name,
+            Evidence.sha256,
+            Evidence.size,
+        )
+        .join(Assignment, Assignment.id == Attestation.assignment_id)
+        .join(Campaign, Campaign.id == Assignment.campaign_id)
+        .join(CourseVersion, CourseVersion.id == Campaign.course_version_id)
+        .outerjoin(Evidence, Evidence.attestation_id == Attestation.id)
+    )
+
+
+def _receipt(row: Row[*tuple[Any, ...]]) -> Receipt:
+    return Receipt(*row)

@@ -1,0 +1,1 @@
+"""The append-only log, its tree and its checkpoints."""

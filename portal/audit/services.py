@@ -1,0 +1,113 @@
+"""Appends to the log in the transaction of the fact, and reads it."""
+
+import json
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import insert, select
+from sqlalchemy.exc import IntegrityError
+
+from portal import db
+from portal.audit import tree
+from portal.audit.models import AuditEntry, AuditHead
+
+ACTIONS: dict[str, frozenset[str]] = {
+    "person.signed_in": frozenset(),
+    "person.sign_in_failed": frozenset({"reason"}),
+    "person.signed_out": frozenset(),
+    "person.roles_changed": frozenset({"before", "after"}),
+    "course.published": frozenset({"key", "number", "content_hash"}),
+    "campaign.opened": frozenset({"key"}),
+    "assignment.created": frozenset({"campaign"}),
+    "attempt.submitted": frozenset({"section", "number", "right", "out_of", "passed"}),
+    "answer.declared": frozenset({"records", "outcome"}),
+    "attestation.signed": frozenset({"assignment", "record_sha256"}),
+    "attestation.refused": frozenset({"assignment"}),
+    "attestation.sealed": frozenset({"sha256"}),
+    "evidence.downloaded": frozenset(),
+    "evidence.exported": frozenset({"records", "checkpoint"}),
+    "list.exported": frozenset({"rows"}),
+    "checkpoint.signed": frozenset({"size"}),
+}
+"""Each action with exactly the details it carries."""
+
+
+def record(action: str, *, subject: UUID | str, actor: UUID | str | None, **details: Any) -> int:
+    """Append one entry to the log and return its position.
+
+    `subject` is what it is about, `actor` who did it (None: the portal itself). The entry
+    becomes durable with the fact, in the current transaction; from here to the commit the
+    head of the log is locked, so call it last. Raises ValueError for an unknown action and for
+    details that are not exactly those of the action.
+    """
+    if action not in ACTIONS or ACTIONS[action] != details.keys():
+        raise ValueError(f"{action} carries {sorted(ACTIONS.get(action, ()))}, not {details}")
+    head = _lock_head()
+    at = db.utc_now()
+    leaf = canonical(
+        {
+            "position": head.size,
+            "at": at.isoformat(),
+            "action": action,
+            "subject": str(subject),
+            "actor": str(actor) if actor else None,
+            "details": details,
+        }
+    )
+    hashed = tree.leaf_hash(leaf.encode())
+    position = head.size
+    db.session.execute(
+        insert(AuditEntry).values(
+            position=position,
+            action=action,
+            subject=str(subject),
+            at=at,
+            leaf=leaf,
+            leaf_hash=hashed,
+        )
+    )
+    edge = tree.append([bytes.fromhex(node) for node in head.edge], position, hashed)
+    head.edge = [node.hex() for node in edge]
+    head.size = position + 1
+    db.session.flush()
+    return position
+
+
+def canonical(entry: dict[str, Any]) -> str:
+    """The one text of an entry, which is hashed."""
+    return json.dumps(entry, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+
+
+def list_entries(
+    *, page: int, per_page: int = 50, action: str = "", subject: str = ""
+) -> list[tuple[int, datetime, str, str, str]]:
+    """A page of the log, newest first: position, time, action, subject, leaf. Pages count from 1.
+
+    One more row than `per_page` means that there is a next page.
+    """
+    query = select(
+        AuditEntry.position, AuditEntry.at, AuditEntry.action, AuditEntry.subject, AuditEntry.leaf
+    )
+    if action:
+        query = query.where(AuditEntry.action == action)
+    if subject:
+        query = query.where(AuditEntry.subject == subject)
+    rows = db.session.execute(
+        query.order_by(AuditEntry.position.desc()).offset((page - 1) * per_page).limit(per_page + 1)
+    )
+    return [tuple(row) for row in rows]  # type: ignore[misc]
+
+
+def _lock_head() -> AuditHead:
+    """The one row of the head, locked until the transaction ends; made when it is missing."""
+    locked = select(AuditHead).where(AuditHead.id == 1).with_for_update()
+    head = db.session.scalar(locked.execution_options(populate_existing=True))
+    if head is not None:
+        return head
+    try:
+        with db.session.begin_nested():
+            db.session.add(AuditHead(id=1, size=0, edge=[]))
+    except IntegrityError:
+        pass  # another process made it first
+    return db.session.scalars(locked.execution_options(populate_existing=True)).one()

@@ -1,0 +1,1 @@
+"""Campaigns: who owes what, and by when."""

@@ -1,0 +1,198 @@
+"""Opens campaigns and gives people their duties."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Row, Select, and_, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from portal import db
+from portal.audit import services as audit
+from portal.campaigns import schedule
+from portal.campaigns.models import Assignment, Campaign, Status
+from portal.courses.models import CourseVersion
+from portal.errors import NotFound, Refused
+from portal.people.models import Person
+from portal.people.services import Identity
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a campaign is to be: `due_on` for an annual one, `due_days` for an onboarding."""
+
+    key: str
+    title: str
+    kind: str
+    course: str
+    audience: str
+    opens_on: date
+    due_on: date | None = None
+    due_days: int | None = None
+
+
+@dataclass(frozen=True)
+class Duty:
+    """One person's assignment with what pages say about its campaign."""
+
+    id: UUID
+    person_id: UUID
+    campaign_id: UUID
+    title: str
+    kind: str
+    course_version_id: UUID
+    due_on: date
+    status: Status
+    signed_at: datetime | None
+
+    def is_overdue(self, today: date) -> bool:
+        """Whether it should have been signed before today."""
+        return self.status is not Status.SIGNED and self.due_on < today
+
+
+def open_campaign(plan: Plan) -> Campaign:
+    """Open a campaign on the latest version of its course and give everyone their duty.
+
+    Opening the same key again changes nothing but adds who has joined since. Refuses a course
+    that is not published.
+    """
+    campaign = db.session.scalar(select(Campaign).filter_by(key=plan.key))
+    if campaign is None:
+        version = db.session.scalar(
+            select(CourseVersion)
+            .filter_by(key=plan.course)
+            .order_by(CourseVersion.number.desc())
+            .limit(1)
+        )
+        if version is None:
+            raise Refused(f"Publish the course {plan.course!r} before you open a campaign on it.")
+        campaign = Campaign(
+            key=plan.key,
+            title=plan.title,
+            kind=plan.kind,
+            audience=plan.audience,
+            opens_on=plan.opens_on,
+            due_on=plan.due_on,
+            due_days=plan.due_days,
+            course_version=version,
+        )
+        db.session.add(campaign)
+        db.session.flush()
+        audit.record("campaign.opened", subject=campaign.id, actor=None, key=plan.key)
+    has_it = select(Assignment.person_id).where(Assignment.campaign_id == campaign.id)
+    joiners = db.session.scalars(
+        select(Person)
+        .where(Person.kind == campaign.audience, Person.id.not_in(has_it))
+        .order_by(Person.sort_name, Person.id)
+    ).all()
+    _give(campaign, joiners)
+    return campaign
+
+
+def assign_open(person: Identity, *, today: date) -> None:
+    """Give the person every duty of the open campaigns they are in and do not have yet."""
+    with db.reading() as session:
+        waiting = session.scalars(
+            select(Campaign.id)
+            .outerjoin(Assignment, _duty_of(person))
+            .where(_is_open(person, today), Assignment.id.is_(None))
+        ).all()
+    if not waiting:
+        return
+    try:
+        with db.transaction() as session:
+            joiner = session.get_one(Person, person.id)
+            for campaign in session.scalars(select(Campaign).where(Campaign.id.in_(waiting))):
+                _give(campaign, [joiner])
+    except IntegrityError:
+        return  # another tab was faster; the duty is there
+
+
+def list_duties(person: Identity) -> list[Duty]:
+    """The person's duties, open ones first, by due date."""
+    rows = db.session.execute(
+        _duties(person).order_by(
+            Assignment.signed_at.is_not(None), Assignment.due_on, Campaign.title
+        )
+    )
+    return [_duty(row) for row in rows]
+
+
+def get_duty(assignment_id: UUID, *, person: Identity) -> Duty:
+    """One duty of this person. Raises NotFound for anybody else's."""
+    row = db.session.execute(_duties(person).where(Assignment.id == assignment_id)).first()
+    if row is None:
+        raise NotFound
+    return _duty(row)
+
+
+def set_status(assignment_id: UUID, status: Status, *, signed_at: datetime | None = None) -> None:
+    """Note where an assignment stands; `signed_at` goes with SIGNED alone."""
+    db.session.execute(
+        update(Assignment)
+        .where(Assignment.id == assignment_id)
+        .values(status=status, signed_at=signed_at)
+    )
+
+
+def _give(campaign: Campaign, people: Iterable[Person]) -> None:
+    rows = [
+        {
+            "campaign_id": campaign.id,
+            "person_id": person.id,
+            "department": person.department,
+            "due_on": schedule.due_on(
+                opens_on=campaign.opens_on,
+                fixed=campaign.due_on,
+                days=campaign.due_days,
+                started_on=person.started_on,
+            ),
+        }
+        for person in people
+    ]
+    if not rows:
+        return
+    given = db.session.scalars(insert(Assignment).returning(Assignment.id), rows).all()
+    for assignment_id in given:
+        audit.record(
+            "assignment.created", subject=assignment_id, actor=None, campaign=str(campaign.id)
+        )
+
+
+_COLUMNS = (
+    Assignment.id,
+    Assignment.person_id,
+    Campaign.id,
+    Campaign.title,
+    Campaign.kind,
+    Campaign.course_version_id,
+    Assignment.due_on,
+    Assignment.status,
+    Assignment.signed_at,
+)
+
+
+def _duties(person: Identity) -> Select[*tuple[Any, ...]]:
+    return (
+        select(*_COLUMNS)
+        .join(Campaign, Campaign.id == Assignment.campaign_id)
+        .where(Assignment.person_id == person.id)
+    )
+
+
+def _duty(row: Row[*tuple[Any, ...]]) -> Duty:
+    return Duty(*row)
+
+
+def _is_open(person: Identity, today: date) -> ColumnElement[bool]:
+    return and_(
+        Campaign.audience == person.kind,
+        Campaign.opens_on <= today,
+        Campaign.closed_at.is_(None),
+    )
+
+
+def _duty_of(person: Identity) -> ColumnElement[bool]:
+    return and_(Assignment.campaign_id == Campaign.id, Assignment.person_id == person.id)

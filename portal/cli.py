@@ -1,0 +1,211 @@
+"""The commands: flask portal …
+
+Each opens one transaction and calls one service. What a command needs is imported when it runs,
+so that the web server does not carry it.
+"""
+
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+from flask import Flask, current_app
+from flask.cli import AppGroup
+
+from portal import db
+from portal.config import Settings
+
+group = AppGroup("portal", help="Run and check the portal.")
+FILE = click.Path(path_type=Path, exists=True)
+DAY = click.DateTime(["%Y-%m-%d"])
+
+
+def init_app(app: Flask) -> None:
+    """Add the commands."""
+    app.cli.add_command(group)
+
+
+@group.command()
+def migrate() -> None:
+    """Bring the database to this version of the portal."""
+    from portal.migrations import upgrade
+
+    upgrade(current_app.extensions["engine"])
+
+
+@group.command()
+def work() -> None:
+    """Do what is due, until stopped: seal records, sign checkpoints."""
+    from portal import jobs
+    from portal.attestations import sealing
+    from portal.worker import JOBS
+
+    os.nice(10)
+    stop = jobs.stop_on_signals()
+    sealing.warm()
+    jobs.run(JOBS, stop=stop)
+
+
+@group.command()
+def retry() -> None:
+    """Free the work that was given up after too many failures."""
+    from portal import jobs
+
+    with db.transaction():
+        click.echo(f"{jobs.retry_parked()} items are free again.")
+
+
+@group.command("check-content")
+def check_content() -> None:
+    """Report every mistake in the courses, with file, line and remedy."""
+    from portal.courses import content
+
+    mistakes = content.check(_settings().content_dir)
+    for mistake in mistakes:
+        click.echo(mistake)
+    if mistakes:
+        sys.exit(1)
+    click.echo("The courses are in order.")
+
+
+@group.command()
+@click.argument("keys", nargs=-1)
+def publish(keys: tuple[str, ...]) -> None:
+    """Publish the courses named, or all; what has not changed stays as it is."""
+    from portal.courses import content, services
+
+    folder = _settings().content_dir
+    for key in keys or content.list_keys(folder):
+        with db.transaction():
+            version = services.publish(folder, key)
+        click.echo(f"{key}: version {version.number}, {version.content_hash[:12]}")
+
+
+@group.command("import-people")
+def import_people() -> None:
+    """Read everybody from the directory: joiners are added, movers brought up to date."""
+    from portal.people import services
+    from portal.people.door import current_door
+
+    click.echo(f"{services.import_people(current_door())} people.")
+
+
+@group.command("open-campaign")
+@click.argument("key")
+@click.option("--title", required=True)
+@click.option("--kind", type=click.Choice(["annual", "onboarding"]), required=True)
+@click.option("--course", required=True, help="Key of a published course.")
+@click.option("--audience", type=click.Choice(["employee", "contractor"]), required=True)
+@click.option("--opens-on", type=DAY, required=True)
+@click.option("--due-on", type=DAY, help="For an annual campaign.")
+@click.option("--due-days", type=int, help="For an onboarding: days after the person's start.")
+def open_campaign(
+    *, opens_on: datetime, due_on: datetime | None, due_days: int | None, **words: str
+) -> None:
+    """Open a campaign on the newest version of a course; again: add who has joined."""
+    from portal.campaigns import services
+
+    if (due_on is None) is (due_days is None):
+        raise click.UsageError("Give either --due-on or --due-days.")
+    fixed = due_on.date() if due_on else None
+    plan = services.Plan(**words, opens_on=opens_on.date(), due_on=fixed, due_days=due_days)
+    with db.transaction():
+        services.open_campaign(plan)
+    click.echo(f"{plan.title} is open.")
+
+
+@group.command("demo-directory")
+def demo_directory() -> None:
+    """Run the demonstration's own directory, on loopback."""
+    from portal.people import demo_directory as demo
+
+    demo.prepare(_settings().data_dir)
+    demo.serve(_settings().data_dir, _settings().demo_directory_port)
+
+
+@group.command()
+def doctor() -> None:
+    """Compare the facts with what follows from them; say what is missing and what to do."""
+    from portal import doctor as consulting
+
+    found = consulting.examine(_settings())
+    for line in found or ["Nothing is missing."]:
+        click.echo(line)
+    sys.exit(1 if found else 0)
+
+
+@group.command()
+@click.argument("file", type=click.Path(path_type=Path, exists=False))
+def backup(file: Path) -> None:
+    """Take a consistent copy of the database while the portal runs."""
+    engine = current_app.extensions["engine"]
+    if engine.dialect.name == "postgresql":
+        address = engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+        subprocess.run(  # noqa: S603 - our own words
+            ["pg_dump", "--format=custom", f"--file={file}"],  # noqa: S607 - from PATH
+            env={**os.environ, "PGDATABASE": address},
+            check=True,
+        )
+    else:
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            raw = connection.connection.driver_connection
+            raw.execute("VACUUM INTO ?", [str(file)])
+    with open(file, "rb") as copy:
+        os.fsync(copy.fileno())
+    click.echo(f"{file}: {file.stat().st_size:,} bytes.")
+
+
+@group.command("verify-audit")
+@click.option(
+    "--checkpoint",
+    "outside",
+    type=click.Path(path_type=Path, exists=True),
+    multiple=True,
+    help="A checkpoint kept elsewhere; may be given several times.",
+)
+@click.option(
+    "--zip",
+    "archive",
+    type=click.Path(path_type=Path, exists=True),
+    help="Check a ZIP of records instead, without the database.",
+)
+@click.option("--key", help="Public key of the checkpoints; default: this portal's own.")
+def verify_audit(outside: tuple[Path, ...], archive: Path | None, key: str | None) -> None:
+    """Say where the log, its checkpoints and the facts part."""
+    from portal.audit import checkpoints
+    from portal.reports import verifying
+
+    verifier = key or checkpoints.load_signer(_settings()).verifier_key
+    if archive is not None:
+        found = verifying.verify_zip(archive, verifier)
+    else:
+        notes = [path.read_text().partition("\n\n")[2] for path in outside]
+        with db.reading():
+            found = checkpoints.verify_log(verifier, outside=notes) + verifying.compare_facts()
+    for line in found:
+        click.echo(line)
+    if found:
+        sys.exit(1)
+    click.echo(f"In order. Checked with {verifier}")
+
+
+@group.command()
+@click.option("--today", type=DAY, help="Pretend it is this day.")
+def seed(today: datetime | None) -> None:
+    """Open the demonstration's campaigns and let the generated people have begun."""
+    from portal import demo
+
+    if not _settings().is_demo:
+        raise click.ClickException("Production has no demonstration data.")
+    with db.transaction():
+        demo.open_campaigns((today or datetime.now(UTC).astimezone(_settings().zone)).date())
+    with db.transaction():
+        signed = demo.seed(_settings())
+    click.echo(f"{signed} demonstration records.")
+
+
+def _settings() -> Settings:
+    settings: Settings = current_app.extensions["settings"]
+    return settings

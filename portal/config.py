@@ -1,0 +1,235 @@
+"""Settings: environment variables with the prefix PORTAL_, read once at start."""
+
+import os
+import re
+import secrets
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+ROOT = Path(__file__).resolve().parent.parent
+_COLOUR = re.compile(r"#[0-9a-f]{6}", re.IGNORECASE)
+
+
+class Role(StrEnum):
+    """What a person may do here. Everyone who can sign in is a learner."""
+
+    LEARNER = "learner"
+    HR = "hr"
+    AUTHOR = "author"
+    ADMIN = "admin"
+
+
+class Misconfigured(Exception):
+    """The portal refuses to start; each item of `problems` is one clear line."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+def _setting(default: Any, about: str) -> Any:
+    """A setting with its line for the README table; `default` is text as the environment gives."""
+    return field(default=default, metadata={"about": about})
+
+
+@dataclass(frozen=True)
+class LdapSettings:
+    """How to reach and read the city directory; every name has the prefix PORTAL_LDAP_."""
+
+    urls: tuple[str, ...] = _setting((), "Ordered URLs; `ldap://` means StartTLS is mandatory")
+    ca_file: str = _setting("", "PEM file of the authority that signed the directory's certificate")
+    kind: str = _setting("openldap", "`openldap` or `ad`")
+    bind_dn: str = _setting("", "The service account that searches")
+    bind_password_file: str = _setting("", "File that holds the service account's password")
+    user_bases: tuple[str, ...] = _setting((), "Where people are, separated by `;`")
+    user_filter: str = _setting("(objectClass=person)", "Which entries are people")
+    login_attrs: tuple[str, ...] = _setting(("uid", "mail"), "What a person may type to sign in")
+    id_attr: str = _setting("entryUUID", "The id that survives renames and moves")
+    attr_map: tuple[str, ...] = _setting(
+        (
+            "full_name=cn",
+            "email=mail",
+            "department=departmentNumber",
+            "job_title=title",
+            "kind=employeeType",
+            "manager=manager",
+            "started_on=hireDate",
+            "ends_on=contractEnd",
+        ),
+        "`field=attribute` pairs, separated by `;`",
+    )
+    role_groups: tuple[str, ...] = _setting((), "`group DN or name=role` pairs, separated by `;`")
+    custodian_group: str = _setting("", "Group of those who hold an official account")
+    group_base: str = _setting("", "Where the groups are")
+    required_group: str = _setting("", "Group one must be in to sign in at all")
+    connect_timeout: int = _setting(2, "Seconds to open a connection")
+    read_timeout: int = _setting(3, "Seconds to wait for an answer")
+    deadline: int = _setting(8, "Seconds for one sign-in, over all servers")
+    cooldown: int = _setting(30, "Seconds a server that failed is left alone")
+    page_size: int = _setting(500, "Entries per page when everybody is read")
+    password_help_url: str = _setting("", "Where a person changes or resets the password")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that differs between one city and the next. Frozen once the portal has started."""
+
+    env: str = _setting("demo", "`demo` or `production`; production refuses unsafe settings")
+    data_dir: Path = _setting(Path("var"), "Database, keys and certificates of the demo")
+    content_dir: Path = _setting(ROOT / "content", "The courses and the site's own pages")
+    database_url: str = _setting("", "SQLAlchemy URL; empty: SQLite in the data folder")
+    secret_key_file: str = _setting("", "File with at least 32 random bytes that sign cookies")
+    base_url: str = _setting("http://127.0.0.1:8000", "The address people type")
+    proxies: int = _setting(0, "How many proxies of our own stand in front")
+    organization: str = _setting("City of Medicine Hat (demo)", "The organization's name")
+    name: str = _setting("Staff attestations", "The portal's name, after every page title")
+    mark_file: str = _setting("", "SVG of the organization's mark; empty: a plain shield")
+    brand_colour: str = _setting("#0f4c5c", "Header colour, `#rrggbb`")
+    accent_colour: str = _setting("#e9b44c", "Accent colour, `#rrggbb`")
+    time_zone: str = _setting("America/Edmonton", "Zone of the times that people read")
+    languages: tuple[str, ...] = _setting(("en",), "Languages of the pages, the first is default")
+    receipt_prefix: str = _setting("MH", "First letters of a receipt number")
+    session_idle: int = _setting(60, "Minutes without activity until a session ends")
+    session_hours: int = _setting(12, "Hours until a session ends at the latest")
+    sign_in_tries: int = _setting(8, "Failed sign-ins per name in 15 minutes; below the lock-out")
+    sign_in_tries_address: int = _setting(60, "Failed sign-ins per address in 15 minutes")
+    seal_file: str = _setting("", "PKCS#12 or PEM file of the organization's seal")
+    seal_password_file: str = _setting("", "File that holds the password of the seal")
+    checkpoint_key_file: str = _setting("", "PEM file of the Ed25519 key that signs checkpoints")
+    demo_directory_port: int = _setting(8389, "Loopback port of the demo's own directory")
+    ldap: LdapSettings = field(default_factory=LdapSettings)
+
+    @property
+    def is_demo(self) -> bool:
+        """Whether the portal runs for demonstration, with its own directory and keys."""
+        return self.env != "production"
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The City's time zone."""
+        return ZoneInfo(self.time_zone)
+
+    @property
+    def database(self) -> str:
+        """The SQLAlchemy URL in force."""
+        return self.database_url or f"sqlite:///{(self.data_dir / 'portal.sqlite3').resolve()}"
+
+    @property
+    def trusted_hosts(self) -> list[str]:
+        """Host names that a request may ask for; anything else is answered with 400."""
+        host = urlsplit(self.base_url).hostname or ""
+        return [host, "127.0.0.1", "localhost"]
+
+    @property
+    def secret_key(self) -> bytes:
+        """The key that signs cookies; in the demo it is made at the first start."""
+        if self.secret_key_file:
+            return Path(self.secret_key_file).read_bytes()
+        return _demo_secret(self.data_dir)
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str] = os.environ) -> Self:
+        """Read PORTAL_* from the environment. Raises Misconfigured with one line per problem."""
+        problems: list[str] = []
+        ldap = LdapSettings(**_read(LdapSettings, env, "PORTAL_LDAP_", problems))
+        settings = cls(**_read(cls, env, "PORTAL_", problems), ldap=ldap)
+        problems += _complaints(settings)
+        if problems:
+            raise Misconfigured(problems)
+        return settings
+
+
+def _read(kind: type, env: Mapping[str, str], prefix: str, problems: list[str]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for item in fields(kind):
+        text = env.get(prefix + item.name.upper())
+        if text is None or item.default is MISSING:
+            continue
+        try:
+            values[item.name] = _parse(text, item.default)
+        except ValueError:
+            problems.append(f"{prefix}{item.name.upper()}: {text!r} is not a whole number.")
+    return values
+
+
+def _parse(text: str, default: object) -> object:
+    if isinstance(default, tuple):
+        return tuple(part.strip() for part in text.split(";") if part.strip())
+    if isinstance(default, int):
+        return int(text)
+    if isinstance(default, Path):
+        return Path(text)
+    return text
+
+
+def _complaints(settings: Settings) -> list[str]:
+    """What is wrong with these settings, one line each."""
+    found = [
+        f"PORTAL_{name.upper()}: write a colour as #rrggbb."
+        for name in ("brand_colour", "accent_colour")
+        if not _COLOUR.fullmatch(getattr(settings, name))
+    ]
+    try:
+        ZoneInfo(settings.time_zone)
+    except (KeyError, ValueError, OSError):
+        found.append(f"PORTAL_TIME_ZONE: there is no time zone {settings.time_zone!r}.")
+    if settings.env not in {"demo", "production"}:
+        found.append("PORTAL_ENV: write demo or production.")
+    if not _writable(settings.data_dir):
+        found.append(f"PORTAL_DATA_DIR: {settings.data_dir} cannot be written to.")
+    for pair in settings.ldap.role_groups:
+        if pair.rpartition("=")[2] not in set(Role):
+            found.append(f"PORTAL_LDAP_ROLE_GROUPS: {pair!r} does not end in one of our roles.")
+    for prefix, part in (("PORTAL_", settings), ("PORTAL_LDAP_", settings.ldap)):
+        for item in fields(part):
+            path = getattr(part, item.name)
+            if item.name.endswith("_file") and path and not Path(path).is_file():
+                found.append(f"{prefix}{item.name.upper()}: there is no file {path}.")
+    if not settings.is_demo:
+        found += _production_complaints(settings)
+    return found
+
+
+def _production_complaints(settings: Settings) -> list[str]:
+    found = []
+    if not settings.secret_key_file:
+        found.append("PORTAL_SECRET_KEY_FILE: production needs a secret of its own.")
+    elif Path(settings.secret_key_file).is_file() and len(settings.secret_key) < 32:
+        found.append("PORTAL_SECRET_KEY_FILE: the secret must have at least 32 bytes.")
+    if not settings.seal_file:
+        found.append("PORTAL_SEAL_FILE: the development seal is not for production.")
+    if not settings.checkpoint_key_file:
+        found.append("PORTAL_CHECKPOINT_KEY_FILE: production needs a key of its own.")
+    if not settings.ldap.urls:
+        found.append("PORTAL_LDAP_URLS: the demo directory is not for production.")
+    if not settings.ldap.ca_file:
+        found.append("PORTAL_LDAP_CA_FILE: name the authority that signed the certificate.")
+    if not settings.base_url.startswith("https://"):
+        found.append("PORTAL_BASE_URL: production needs an https:// address.")
+    for url in settings.ldap.urls:
+        if urlsplit(url).scheme not in {"ldaps", "ldap"}:
+            found.append(f"PORTAL_LDAP_URLS: {url} is neither ldaps:// nor ldap:// with StartTLS.")
+    return found
+
+
+def _writable(folder: Path) -> bool:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError:
+        return False
+    return os.access(folder, os.W_OK)
+
+
+def _demo_secret(folder: Path) -> bytes:
+    path = folder / "secret-key"
+    try:
+        with open(path, "xb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+            file.write(secrets.token_bytes(32))
+    except FileExistsError:
+        pass
+    return path.read_bytes()

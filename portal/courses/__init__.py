@@ -1,0 +1,1 @@
+"""Courses: content parsed, published and kept byte for byte."""

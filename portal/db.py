@@ -1,0 +1,224 @@
+"""The database: models' base, UTC times, the session, and the rule of who commits.
+
+Services flush; the edge commits. A request that may write (POST) and every `transaction()` begins
+with BEGIN IMMEDIATE on SQLite, because a transaction that reads first and writes later fails when
+another writer came between. A GET reads only: a flush in it raises.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any, cast
+
+from flask import Flask, current_app, g, has_request_context, request
+from sqlalchemy import (
+    DateTime,
+    Engine,
+    MetaData,
+    TypeDecorator,
+    create_engine,
+    event,
+)
+from sqlalchemy.orm import DeclarativeBase, ORMExecuteState, Session
+from werkzeug.local import LocalProxy
+
+from portal.config import Settings
+
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware time, always UTC, on databases that keep zones and on those that do not."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Any) -> datetime | None:
+        """Refuse times without a zone with ValueError: they would be read as another hour."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("A time without a zone cannot be stored.")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Any) -> datetime | None:
+        """Give UTC back."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Base(DeclarativeBase):
+    """Base of all models; names every constraint, so that migrations can."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {datetime: UtcDateTime}  # noqa: RUF012 - SQLAlchemy's own protocol
+
+
+class WroteInARead(RuntimeError):
+    """A GET tried to write."""
+
+
+def _system_now() -> datetime:
+    return datetime.now(UTC)
+
+
+_now = _system_now
+
+
+def utc_now() -> datetime:
+    """The time, aware, in UTC. Tests replace `_now`."""
+    return _now()
+
+
+def make_engine(url: str) -> Engine:
+    """An engine for SQLite (WAL, durable, 2 s of patience) or PostgreSQL (psycopg 3)."""
+    if not url.startswith("sqlite"):
+        return create_engine(url, pool_size=10, max_overflow=10, pool_pre_ping=True)
+    # Debian's and Python's SQLite are older than the fix of the WAL-reset corruption (3.51.3).
+    import pysqlite3.dbapi2
+
+    engine = create_engine(url, module=pysqlite3.dbapi2, connect_args={"timeout": 2})
+
+    @event.listens_for(engine, "connect")
+    def _prepare(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # we begin ourselves, below
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Any) -> None:
+        writes = connection.get_execution_options().get("writes")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+class _Databases:
+    """One app's engine, once for reading and once for writing, on the same pool."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.reading = engine
+        self.writing = engine.execution_options(writes=True)
+
+
+def _open(*, writes: bool) -> Session:
+    databases: _Databases = current_app.extensions["databases"]
+    if writes:
+        return Session(databases.writing, expire_on_commit=False)
+    return ReadingSession(databases.reading, expire_on_commit=False)
+
+
+class ReadingSession(Session):
+    """The session of a GET: it refuses to write with WroteInARead."""
+
+
+@event.listens_for(ReadingSession, "before_flush")
+def _refuse_flush(opened: Session, *_: Any) -> None:
+    if opened.new or opened.dirty or opened.deleted:
+        raise WroteInARead("A GET must not write: use POST, or db.transaction() for the log.")
+
+
+@event.listens_for(ReadingSession, "do_orm_execute")
+def _refuse_statement(state: ORMExecuteState) -> None:
+    if not state.is_select:
+        raise WroteInARead("A GET must not write: use POST, or db.transaction() for the log.")
+
+
+def _current() -> Session:
+    if "db_session" not in g:
+        reads = has_request_context() and request.method in SAFE_METHODS
+        g.db_session = _open(writes=not reads)
+    return cast(Session, g.db_session)
+
+
+session = cast(Session, LocalProxy(_current))
+"""The session of this request, command or job."""
+
+
+@contextmanager
+def transaction() -> Iterator[Session]:
+    """A unit of work of its own: committed at the end, rolled back when something raises.
+
+    Commands and jobs work in it. A request uses it for what must be kept whatever the answer
+    is (a failed sign-in, a download in the log). Raises RuntimeError when the request's own
+    transaction may already hold SQLite's one write lock: it would wait for itself.
+    """
+    outer: Session | None = g.get("db_session")
+    if outer is not None and outer.in_transaction() and outer.get_bind() is _writing_engine():
+        raise RuntimeError("Commit or finish the transaction that is open before you begin one.")
+    with _instead(_open(writes=True)) as inner, inner.begin():
+        yield inner
+
+
+@contextmanager
+def reading() -> Iterator[Session]:
+    """A short look at the database that holds no lock afterwards; what it loads is detached."""
+    with _instead(_open(writes=False)) as inner:
+        yield inner
+
+
+@contextmanager
+def _instead(inner: Session) -> Iterator[Session]:
+    """Make `inner` the current session for a while."""
+    outer: Session | None = g.get("db_session")
+    g.db_session = inner
+    try:
+        with inner:
+            yield inner
+    finally:
+        if outer is None:
+            g.pop("db_session", None)
+        else:
+            g.db_session = outer
+
+
+def _writing_engine() -> Engine:
+    databases: _Databases = current_app.extensions["databases"]
+    return databases.writing
+
+
+def settings() -> Settings:
+    """The settings of the app that works now: for jobs, which nobody passes them to."""
+    return cast(Settings, current_app.extensions["settings"])
+
+
+def sqlite_version(url: str) -> tuple[int, ...]:
+    """The version of the SQLite library in use; of a higher one than any for PostgreSQL."""
+    if not url.startswith("sqlite"):
+        return (99,)
+    import pysqlite3.dbapi2
+
+    return tuple(pysqlite3.dbapi2.sqlite_version_info)
+
+
+def finish(*, keep: bool) -> None:
+    """End the request's transaction: commit if `keep`, else roll back."""
+    opened: Session | None = g.get("db_session")
+    if opened is None:
+        return
+    if keep:
+        opened.commit()
+    else:
+        opened.rollback()
+
+
+def init_app(app: Flask, url: str) -> None:
+    """Give the app its engine and close its session when a request or command ends."""
+    engine = make_engine(url)
+    app.extensions["databases"] = _Databases(engine)
+    app.extensions["engine"] = engine
+
+    @app.teardown_appcontext
+    def _close(_error: BaseException | None) -> None:
+        opened: Session | None = g.pop("db_session", None)
+        if opened is not None:
+            opened.close()

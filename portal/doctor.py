@@ -1,0 +1,34 @@
+"""Compares the facts with what follows from them."""
+
+from datetime import timedelta
+
+from portal import db, jobs
+from portal.attestations.sealing import EVIDENCE
+from portal.config import Settings
+from portal.documents import seal
+
+FIXED_SQLITE = (3, 51, 3)  # the WAL-reset corruption is mended from here on
+WARN_BEFORE = timedelta(days=60)
+MOST = 10_000
+
+
+def examine(settings: Settings) -> list[str]:
+    """What is missing or close to its end, in sentences with what to do. Changes nothing."""
+    found = []
+    with db.reading():
+        waiting = len(EVIDENCE.due(MOST))
+        if waiting:
+            found.append(f"{waiting} signatures have no sealed PDF yet. The worker makes them.")
+        parked = jobs.count_parked()
+        if parked:
+            found.append(f"{parked} items of work were given up. See the log, then: portal retry.")
+        if not jobs.is_alive():
+            found.append("No worker is running. Start: flask --app wsgi portal work")
+    ends = seal.load(settings).expires_at
+    if ends - db.utc_now() < WARN_BEFORE:
+        found.append(f"The seal ends on {ends:%Y-%m-%d}. Ask for a new certificate.")
+    version = db.sqlite_version(settings.database)
+    if version < FIXED_SQLITE:
+        number = ".".join(map(str, version))
+        found.append(f"SQLite {number} can corrupt its log of writes. Update pysqlite3.")
+    return found

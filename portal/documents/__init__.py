@@ -1,0 +1,1 @@
+"""Documents: HTML to PDF/A, and the organization's seal."""

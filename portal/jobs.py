@@ -1,0 +1,195 @@
+"""Work in the background, derived from facts.
+
+What is due is a question to the facts ("attestations without a sealed PDF"), never the only copy
+in a queue. Each kind of work is a `Job`: `due()` lists ids, `do(id)` is idempotent, and a unique
+constraint has the last word. A claim is a lease on one item, so that two workers do not do the
+same; what a killed worker held is free again when its lease is over.
+"""
+
+import logging
+import os
+import random
+import signal
+import socket
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from types import FrameType
+
+from sqlalchemy import String, Text, delete, func, insert, or_, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Mapped, mapped_column
+
+from portal import db
+from portal.db import Base, utc_now
+
+log = logging.getLogger(__name__)
+
+LEASE = timedelta(seconds=60)
+BEAT_EVERY = timedelta(seconds=5)
+IDLE_SECONDS = 0.2
+BATCH = 20
+MAX_FAILURES = 8
+
+
+@dataclass(frozen=True)
+class Job:
+    """One kind of work. `due(n)` lists at most n ids; `do(id)` may be repeated."""
+
+    name: str
+    due: Callable[[int], Sequence[str]]
+    do: Callable[[str], None]
+
+
+class Claim(Base):
+    """A lease on one item, and how often it failed."""
+
+    __tablename__ = "claims"
+
+    job: Mapped[str] = mapped_column(String(60), primary_key=True)
+    item: Mapped[str] = mapped_column(String(100), primary_key=True)
+    free_at: Mapped[datetime]  # when somebody else may try
+    failures: Mapped[int] = mapped_column(default=0)
+    last_error: Mapped[str] = mapped_column(Text, default="")
+    parked_at: Mapped[datetime | None]  # given up; `flask portal retry` frees it
+
+
+class WorkerBeat(Base):
+    """When a worker was last alive."""
+
+    __tablename__ = "worker_beats"
+
+    worker: Mapped[str] = mapped_column(String(100), primary_key=True)
+    at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
+def run(jobs: Sequence[Job], *, stop: threading.Event) -> None:
+    """Work until told to stop; the item in hand is finished first. Needs an app context."""
+    name = f"{socket.gethostname()}:{os.getpid()}"
+    beaten: datetime | None = None
+    while not stop.is_set():
+        if beaten is None or utc_now() - beaten >= BEAT_EVERY:
+            beaten = _beat(name)
+        if not any(run_once(job, stop=stop) for job in jobs):
+            stop.wait(IDLE_SECONDS)
+    with db.transaction() as session:
+        session.execute(delete(WorkerBeat).where(WorkerBeat.worker == name))
+
+
+def run_once(job: Job, *, stop: threading.Event | None = None) -> int:
+    """Do what is due of one kind now, at most a batch; returns how many items were done."""
+    with db.reading() as session:
+        now = utc_now()
+        busy = set(
+            session.scalars(
+                select(Claim.item).where(
+                    Claim.job == job.name, or_(Claim.free_at > now, Claim.parked_at.is_not(None))
+                )
+            )
+        )
+        due = [item for item in job.due(BATCH + len(busy)) if item not in busy][:BATCH]
+    done = 0
+    for item in due:
+        if stop is not None and stop.is_set():
+            break
+        if claim(job.name, item, lease=LEASE):
+            done += _attempt(job, item)
+    return done
+
+
+def claim(job: str, item: str, *, lease: timedelta) -> bool:
+    """Take the lease on an item; False when somebody else holds it."""
+    now = utc_now()
+    try:
+        with db.transaction() as session:
+            taken = session.execute(
+                update(Claim)
+                .where(
+                    Claim.job == job,
+                    Claim.item == item,
+                    Claim.free_at <= now,
+                    Claim.parked_at.is_(None),
+                )
+                .values(free_at=now + lease)
+            )
+            if not taken.rowcount:  # type: ignore[attr-defined]
+                session.execute(insert(Claim).values(job=job, item=item, free_at=now + lease))
+    except IntegrityError:
+        return False
+    return True
+
+
+def release(job: str, item: str) -> None:
+    """Give the lease back; the item is forgotten."""
+    with db.transaction() as session:
+        session.execute(delete(Claim).where(Claim.job == job, Claim.item == item))
+
+
+def count_parked() -> int:
+    """How many items were given up."""
+    return db.session.scalars(
+        select(func.count()).select_from(Claim).where(Claim.parked_at.is_not(None))
+    ).one()
+
+
+def retry_parked() -> int:
+    """Free everything that was given up; returns how many items."""
+    freed = db.session.execute(delete(Claim).where(Claim.parked_at.is_not(None)))
+    return int(freed.rowcount)  # type: ignore[attr-defined]
+
+
+def is_alive(*, within: timedelta = BEAT_EVERY * 4) -> bool:
+    """Whether some worker gave a sign of life lately."""
+    latest = db.session.scalar(select(func.max(WorkerBeat.at)))
+    return latest is not None and utc_now() - latest < within
+
+
+def stop_on_signals() -> threading.Event:
+    """An event that SIGTERM and SIGINT set."""
+    stop = threading.Event()
+
+    def _stop(_signal: int, _frame: FrameType | None) -> None:
+        stop.set()
+
+    signal.signal(signal.SIGTERM, _stop)
+    signal.signal(signal.SIGINT, _stop)
+    return stop
+
+
+def _attempt(job: Job, item: str) -> int:
+    """Do one item. A failure is noted, comes again later, and is parked in the end."""
+    try:
+        job.do(item)
+    except Exception as fault:
+        log.exception("%s %s failed", job.name, item)
+        _note_failure(job.name, item, f"{type(fault).__name__}: {fault}")
+        return 0
+    release(job.name, item)
+    return 1
+
+
+def _note_failure(job: str, item: str, error: str) -> None:
+    now = utc_now()
+    with db.transaction() as session:
+        kept = session.get(Claim, (job, item))
+        failures = kept.failures + 1 if kept else 1
+        wait = timedelta(seconds=2**failures * random.uniform(0.5, 1))  # noqa: S311 - jitter
+        session.merge(
+            Claim(
+                job=job,
+                item=item,
+                free_at=now + wait,
+                failures=failures,
+                last_error=error[:2000],
+                parked_at=now if failures >= MAX_FAILURES else None,
+            )
+        )
+
+
+def _beat(worker: str) -> datetime:
+    now = utc_now()
+    with db.transaction() as session:
+        session.merge(WorkerBeat(worker=worker, at=now))
+        session.execute(delete(WorkerBeat).where(WorkerBeat.at < now - timedelta(days=1)))
+    return now

@@ -1,0 +1,1 @@
+"""Learning: the steps of a course, and the quiz."""

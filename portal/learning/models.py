@@ -1,0 +1,56 @@
+"""What a person did in a course: steps, quiz attempts and answers. Rows are only ever added."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import JSON, ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from portal.db import Base, utc_now
+
+
+class StepDone(Base):
+    """A page read, a scene decided, or questions about oneself answered. The latest row counts."""
+
+    __tablename__ = "steps_done"
+    __table_args__ = (Index(None, "assignment_id", "step"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    assignment_id: Mapped[UUID] = mapped_column(ForeignKey("assignments.id"))
+    step: Mapped[str] = mapped_column(String(200))
+    answer: Mapped[dict[str, Any] | None] = mapped_column(JSON)  # what was chosen, where asked
+    finished: Mapped[bool] = mapped_column(default=True)  # False: a further scene follows
+    at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
+class Attempt(Base):
+    """One run through one quiz, fixed when submitted."""
+
+    __tablename__ = "attempts"
+    __table_args__ = (UniqueConstraint("assignment_id", "section", "number"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    assignment_id: Mapped[UUID] = mapped_column(ForeignKey("assignments.id"))
+    section: Mapped[str] = mapped_column(String(100))
+    number: Mapped[int]
+    # [[question id, [option index, …in the order shown]], …]
+    questions: Mapped[list[Any]] = mapped_column(JSON)
+    started_at: Mapped[datetime] = mapped_column(default=utc_now)
+    submitted_at: Mapped[datetime | None]
+    right: Mapped[int | None]  # questions answered right
+    passed: Mapped[bool | None]
+
+    answers: Mapped[list["Answer"]] = relationship(order_by="Answer.answered_at")
+
+
+class Answer(Base):
+    """The options chosen for one question in one attempt; the first answer stands."""
+
+    __tablename__ = "answers"
+
+    attempt_id: Mapped[UUID] = mapped_column(ForeignKey("attempts.id"), primary_key=True)
+    question: Mapped[str] = mapped_column(String(100), primary_key=True)
+    chosen: Mapped[list[int]] = mapped_column(JSON)  # option indexes as in the course
+    right: Mapped[bool]
+    answered_at: Mapped[datetime] = mapped_column(default=utc_now)

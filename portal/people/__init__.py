@@ -1,0 +1,1 @@
+"""People: the directory, signing in and out."""

@@ -1,0 +1,344 @@
+"""Signs people in and out, and keeps what the directory says about them."""
+
+import logging
+import secrets
+import unicodedata
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from hashlib import sha256
+from typing import Any
+from uuid import UUID
+
+from flask_babel import gettext as _
+from flask_babel import ngettext
+from flask_login import UserMixin
+from sqlalchemy import delete, func, select, update
+
+from portal import db
+from portal.audit import services as audit
+from portal.config import Role
+from portal.errors import Refused
+from portal.people.directory import (
+    AccountClosed,
+    Directory,
+    Entry,
+    Misbehaving,
+    MustChangePassword,
+    Unreachable,
+    WrongCredentials,
+)
+from portal.people.door import Door
+from portal.people.models import FailedSignIn, Person, Session
+
+log = logging.getLogger(__name__)
+
+WINDOW = timedelta(minutes=15)  # of the rate limit
+TOUCH_AFTER = timedelta(minutes=1)
+CHECK_AFTER = timedelta(hours=1)
+
+
+class SignInRefused(Refused):
+    """The door stays shut; the message is for the person, `help_url` may lead on."""
+
+    def __init__(self, message: str, help_url: str = "") -> None:
+        super().__init__(message)
+        self.help_url = help_url
+
+
+class DirectoryUnavailable(Exception):
+    """The directory gave no usable answer; `reference` stands on the page and in the log."""
+
+    def __init__(self, reference: str) -> None:
+        super().__init__(reference)
+        self.reference = reference
+
+
+@dataclass(frozen=True)
+class Identity(UserMixin):  # type: ignore[misc]
+    """Who is signed in, as plain values."""
+
+    id: UUID
+    full_name: str
+    username: str
+    email: str
+    department: str
+    job_title: str
+    kind: str
+    roles: frozenset[Role]
+    audiences: frozenset[str]
+    token: str = field(default="", repr=False)
+
+    def get_id(self) -> str:
+        """What Flask-Login keeps in the cookie: the session's token, not the person's id."""
+        return self.token
+
+
+def sign_in(door: Door, username: str, password: str, *, address: str) -> Identity:
+    """Check name and password with the directory and open a session.
+
+    Raises SignInRefused, after too many tries too, and DirectoryUnavailable. Works in
+    transactions of its own: no lock is held while the directory answers.
+    """
+    entry = _ask_directory(
+        door, username, address, lambda: door.directory.authenticate(username, password)
+    )
+    with db.transaction():
+        person = register(door, entry)
+        token = open_session(person)
+        audit.record("person.signed_in", subject=person.id, actor=person.id)
+    return identify(person, token=token)
+
+
+def confirm_password(door: Door, person: Identity, password: str, *, address: str) -> None:
+    """Check the password of who is signed in, once more. Raises as `sign_in`."""
+    with db.reading() as session:
+        entry_id = session.scalars(select(Person.directory_id).filter_by(id=person.id)).one()
+    _ask_directory(
+        door, person.username, address, lambda: door.directory.confirm(entry_id, password)
+    )
+
+
+def open_session(person: Person) -> str:
+    """A new session; returns its token, of which only the SHA-256 is kept."""
+    token = secrets.token_urlsafe(32)
+    db.session.add(Session(token_hash=_digest(token), person_id=person.id))
+    db.session.flush()
+    return token
+
+
+def find_session(door: Door, token: str) -> Identity | None:
+    """Who holds this token, None if the session is over or was ended.
+
+    Once a minute it notes that the person is there; once an hour it asks the directory whether
+    they still may be. When the directory is not there, the session lives on.
+    """
+    now = db.utc_now()
+    with db.reading() as session:
+        row = session.execute(
+            select(
+                *_IDENTITY,
+                Session.created_at,
+                Session.last_seen_at,
+                Session.checked_at,
+                Person.directory_id,
+            )
+            .join(Session, Session.person_id == Person.id)
+            .where(Session.token_hash == _digest(token))
+        ).first()
+    if row is None:
+        return None
+    *values, created_at, last_seen_at, checked_at, directory_id = row
+    if now - last_seen_at > timedelta(minutes=door.idle_minutes):
+        return None
+    if now - created_at > timedelta(hours=door.session_hours):
+        return None
+    if now - checked_at > CHECK_AFTER and not _may_stay(door, directory_id, token):
+        return None
+    if now - last_seen_at > TOUCH_AFTER:
+        touch(token)
+    return _identity(values, token)
+
+
+def touch(token: str) -> None:
+    """Note that the person is there."""
+    with db.transaction() as session:
+        session.execute(
+            update(Session)
+            .where(Session.token_hash == _digest(token))
+            .values(last_seen_at=db.utc_now())
+        )
+
+
+def sign_out(person: Identity) -> None:
+    """End this session; its token is worth nothing from now on."""
+    db.session.execute(delete(Session).where(Session.token_hash == _digest(person.token)))
+    audit.record("person.signed_out", subject=person.id, actor=person.id)
+
+
+def register(door: Door, entry: Entry) -> Person:
+    """Keep what the directory says of one person, joiner or known, by the directory's id.
+
+    A change of roles ends the sessions that were opened with the old ones.
+    """
+    person = db.session.scalar(select(Person).filter_by(directory_id=entry.id))
+    roles = sorted({Role.LEARNER, *(door.roles[g] for g in entry.groups if g in door.roles)})
+    if person is None:
+        person = Person(directory_id=entry.id, roles=roles)
+        db.session.add(person)
+    before = person.roles
+    for name, value in _facts(door, entry).items():
+        setattr(person, name, value)
+    person.roles = [str(role) for role in roles]
+    person.seen_at = db.utc_now()
+    db.session.flush()
+    if before != person.roles:
+        db.session.execute(delete(Session).where(Session.person_id == person.id))
+        audit.record(
+            "person.roles_changed",
+            subject=person.id,
+            actor=None,
+            before=[str(role) for role in before],
+            after=person.roles,
+        )
+    return person
+
+
+def import_people(door: Door) -> int:
+    """Read everybody from the directory; returns how many there are.
+
+    Raises Misbehaving when the directory's answer is not complete, and changes nothing then.
+    """
+    entries = list(door.directory.everyone())
+    with db.transaction():
+        for entry in entries:
+            register(door, entry)
+    return len(entries)
+
+
+def identify(person: Person, *, token: str = "") -> Identity:
+    """A person as plain values."""
+    return _identity([getattr(person, column.key) for column in _IDENTITY], token)
+
+
+def sort_name(full_name: str, family_name: str) -> str:
+    """ "Chen, Avery" without case and accents: the order of lists, and what filters look in."""
+    given = full_name.removesuffix(family_name).strip()
+    name = f"{family_name}, {given}" if family_name and given else full_name
+    folded = unicodedata.normalize("NFKD", name.casefold().replace("ł", "l").replace("ø", "o"))
+    return "".join(char for char in folded if not unicodedata.combining(char))[:200]
+
+
+_IDENTITY = (
+    Person.id,
+    Person.full_name,
+    Person.username,
+    Person.email,
+    Person.department,
+    Person.job_title,
+    Person.kind,
+    Person.roles,
+    Person.audiences,
+)
+
+
+def _identity(values: list[Any], token: str) -> Identity:
+    *plain, roles, audiences = values
+    return Identity(*plain, frozenset(map(Role, roles)), frozenset(audiences), token)
+
+
+def _facts(door: Door, entry: Entry) -> dict[str, str | date | list[str] | None]:
+    audiences = {entry.kind}
+    if entry.is_manager:
+        audiences.add("manager")
+    if door.custodian_group and door.custodian_group in entry.groups:
+        audiences.add("custodian")
+    return {
+        "username": entry.username[:200],
+        "full_name": entry.full_name[:200],
+        "family_name": entry.family_name[:200],
+        "sort_name": sort_name(entry.full_name, entry.family_name),
+        "email": entry.email[:320],
+        "department": entry.department[:200],
+        "job_title": entry.job_title[:200],
+        "kind": entry.kind,
+        "sponsor": entry.sponsor[:200],
+        "started_on": entry.started_on,
+        "ends_on": entry.ends_on,
+        "audiences": sorted(audiences),
+    }
+
+
+def _ask_directory(door: Door, username: str, address: str, ask: Any) -> Any:
+    """Knock, counted beforehand so that no number of processes lets more through."""
+    subject = door.subject("name", username.strip().casefold())
+    knock = _knock(door, subject, door.subject("address", address))
+    try:
+        answer = ask()
+    except WrongCredentials as fault:
+        _note_failure(subject, str(fault))
+        if str(fault) == "locked":
+            raise SignInRefused(_("The name or password is wrong."), door.help_url) from None
+        raise SignInRefused(_("The name or password is wrong.")) from None
+    except MustChangePassword as fault:
+        _note_failure(subject, str(fault))
+        message = _("Your password must be changed before you can sign in here.")
+        raise SignInRefused(message, door.help_url) from None
+    except AccountClosed as fault:
+        _note_failure(subject, str(fault))
+        raise SignInRefused(_("This account can’t sign in. Contact IT.")) from None
+    except (Unreachable, Misbehaving) as fault:
+        reference = secrets.token_hex(4)
+        log.error("directory %s: %s", reference, fault)
+        _forget(FailedSignIn.id.in_(knock))
+        raise DirectoryUnavailable(reference) from None
+    _forget(FailedSignIn.subject == subject)
+    return answer
+
+
+def _knock(door: Door, name: bytes, address: bytes) -> list[int]:
+    """Count a try for the name and for the address. Raises SignInRefused over either limit."""
+    now = db.utc_now()
+    with db.transaction() as session:
+        session.execute(delete(FailedSignIn).where(FailedSignIn.at < now - WINDOW))
+        for subject, limit in ((name, door.tries), (address, door.tries_address)):
+            if session.get_bind().dialect.name == "postgresql":
+                lock = int.from_bytes(subject[:7], "big")
+                session.execute(select(func.pg_advisory_xact_lock(lock)))
+            earlier = session.scalars(
+                select(FailedSignIn.at)
+                .where(FailedSignIn.subject == subject)
+                .order_by(FailedSignIn.at)
+            ).all()
+            if len(earlier) >= limit:
+                raise SignInRefused(_too_many(earlier[0], now), door.help_url)
+        rows = [FailedSignIn(subject=name, at=now), FailedSignIn(subject=address, at=now)]
+        session.add_all(rows)
+        session.flush()
+        return [row.id for row in rows]
+
+
+def _too_many(first: datetime, now: datetime) -> str:
+    minutes = max(1, -int((now - first - WINDOW).total_seconds() // 60))
+    words: str = ngettext(
+        "There were too many tries. Wait %(num)s minute, then try again.",
+        "There were too many tries. Wait %(num)s minutes, then try again.",
+        minutes,
+    )
+    return words
+
+
+def _forget(which: Any) -> None:
+    with db.transaction() as session:
+        session.execute(delete(FailedSignIn).where(which))
+
+
+def _note_failure(subject: bytes, reason: str) -> None:
+    with db.transaction():
+        audit.record("person.sign_in_failed", subject=subject.hex()[:32], actor=None, reason=reason)
+
+
+def _may_stay(door: Door, directory_id: str, token: str) -> bool:
+    """Whether the directory still knows the person; their facts are brought up to date."""
+    directory: Directory = door.directory
+    try:
+        entry = directory.find(directory_id)
+    except AccountClosed:
+        entry = None
+    except (Unreachable, Misbehaving) as fault:
+        log.warning("account not checked: %s", fault)
+        return True
+    with db.transaction() as session:
+        if entry is None or entry.is_closed:
+            session.execute(delete(Session).where(Session.token_hash == _digest(token)))
+            return False
+        register(door, entry)
+        session.execute(
+            update(Session)
+            .where(Session.token_hash == _digest(token))
+            .values(checked_at=db.utc_now())
+        )
+        return session.get(Session, _digest(token)) is not None
+
+
+def _digest(token: str) -> bytes:
+    return sha256(token.encode()).digest()

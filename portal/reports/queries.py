@@ -1,0 +1,305 @@
+"""What HR asks: how far a campaign is, who has signed, and one person's records."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, and_, func, select
+
+from portal import db
+from portal.attestations.models import Attestation, Evidence, Refusal
+from portal.campaigns.models import Assignment, Campaign, Status
+from portal.errors import NotFound
+from portal.people.models import Person
+from portal.people.services import sort_name
+
+PER_PAGE = 50
+
+
+class Sort(StrEnum):
+    """By what a list is ordered."""
+
+    NAME = "name"
+    DEPARTMENT = "department"
+    STATUS = "status"
+    DUE = "due"
+    SIGNED = "signed"
+
+
+CampaignLine = tuple[UUID, str, date | None]
+Campaigns = Sequence[CampaignLine]
+OVERDUE = "overdue"
+_ORDER: dict[Sort, Any] = {
+    Sort.NAME: Person.sort_name,
+    Sort.DEPARTMENT: Assignment.department,
+    Sort.STATUS: Assignment.status,
+    Sort.DUE: Assignment.due_on,
+    Sort.SIGNED: Assignment.signed_at,
+}
+
+
+@dataclass(frozen=True)
+class Filters:
+    """What a list is narrowed to; empty means all. `status` is a Status or "overdue"."""
+
+    name: str = ""
+    department: str = ""
+    status: str = ""
+
+
+@dataclass(frozen=True)
+class Count:
+    """How a department, or everybody, stands."""
+
+    name: str
+    signed: int
+    in_progress: int
+    not_started: int
+    refused: int
+
+    @property
+    def total(self) -> int:
+        """Everybody who has the duty."""
+        return self.signed + self.in_progress + self.not_started + self.refused
+
+    @property
+    def percent(self) -> int:
+        """Share that has signed, rounded down: 100 means all."""
+        return self.signed * 100 // self.total if self.total else 0
+
+
+@dataclass(frozen=True)
+class Row:
+    """One person's duty in a list."""
+
+    person_id: UUID
+    full_name: str
+    username: str
+    department: str
+    status: str
+    due_on: date
+    signed_at: datetime | None
+    family_name: str
+
+    @property
+    def list_name(self) -> str:
+        """ "Chen, Avery": as lists are ordered."""
+        given = self.full_name.removesuffix(self.family_name).strip()
+        return f"{self.family_name}, {given}" if self.family_name and given else self.full_name
+
+
+@dataclass(frozen=True)
+class PersonDuty:
+    """One duty on a person's page."""
+
+    title: str
+    status: str
+    due_on: date
+    signed_at: datetime | None
+    attestation_id: UUID | None
+    number: str | None
+    sha256: str | None
+    comment: str | None
+
+
+def list_campaigns() -> Campaigns:
+    """All campaigns, newest first: id, title, due date."""
+    rows = db.session.execute(
+        select(Campaign.id, Campaign.title, Campaign.due_on).order_by(
+            Campaign.opens_on.desc(), Campaign.title
+        )
+    )
+    return [(row[0], row[1], row[2]) for row in rows]
+
+
+def count_by_department(campaign_id: UUID) -> list[Count]:
+    """How each department stands, by name."""
+    rows = db.session.execute(
+        select(Assignment.department, Assignment.status, func.count())
+        .where(Assignment.campaign_id == campaign_id)
+        .group_by(Assignment.department, Assignment.status)
+        .order_by(Assignment.department)
+    )
+    found: dict[str, dict[str, int]] = {}
+    for department, status, count in rows:
+        found.setdefault(department, {})[status] = count
+    return [_count(name, counts) for name, counts in found.items()]
+
+
+def total(counts: Sequence[Count]) -> Count:
+    """Everybody together."""
+    return Count(
+        "",
+        signed=sum(each.signed for each in counts),
+        in_progress=sum(each.in_progress for each in counts),
+        not_started=sum(each.not_started for each in counts),
+        refused=sum(each.refused for each in counts),
+    )
+
+
+def count_overdue(campaign_id: UUID, *, today: date) -> int:
+    """How many should have signed before today and have not."""
+    return db.session.scalars(
+        select(func.count())
+        .select_from(Assignment)
+        .where(Assignment.campaign_id == campaign_id, _is_overdue(today))
+    ).one()
+
+
+def list_people(
+    campaign_id: UUID,
+    filters: Filters,
+    *,
+    today: date,
+    sort: Sort = Sort.NAME,
+    descending: bool = False,
+    page: int = 1,
+) -> list[Row]:
+    """One page of the list; pages count from 1."""
+    column = _ORDER[sort]
+    order = column.desc() if descending else column.asc()
+    query = _people(campaign_id, filters, today).order_by(
+        order.nulls_last() if sort is Sort.SIGNED else order, Person.sort_name, Assignment.id
+    )
+    rows = db.session.execute(query.limit(PER_PAGE).offset((page - 1) * PER_PAGE))
+    return [Row(*row) for row in rows]
+
+
+def count_people(campaign_id: UUID, filters: Filters, *, today: date) -> int:
+    """How many the whole list has."""
+    query = select(func.count()).select_from(Assignment)
+    if filters.name:
+        query = query.join(Person, Person.id == Assignment.person_id)
+    return db.session.scalars(query.where(_matches(campaign_id, filters, today))).one()
+
+
+def each_person(campaign_id: UUID, filters: Filters, *, today: date) -> Iterator[Row]:
+    """The whole list by name, row by row, with memory that does not grow with it."""
+    rows = db.session.execute(
+        _people(campaign_id, filters, today)
+        .order_by(Person.sort_name, Assignment.id)
+        .execution_options(yield_per=1000)
+    )
+    for row in rows:
+        yield Row(*row)
+
+
+def get_person(person_id: UUID) -> Person:
+    """One person. Raises NotFound."""
+    person = db.session.get(Person, person_id)
+    if person is None:
+        raise NotFound
+    return person
+
+
+def list_duties_of(person_id: UUID) -> list[PersonDuty]:
+    """All duties of one person with record and refusal, newest first."""
+    latest = (
+        select(Refusal.comment)
+        .where(Refusal.assignment_id == Assignment.id)
+        .order_by(Refusal.at.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    rows = db.session.execute(
+        select(
+            Campaign.title,
+            Assignment.status,
+            Assignment.due_on,
+            Assignment.signed_at,
+            Attestation.id,
+            Attestation.number,
+            Evidence.sha256,
+            latest,
+        )
+        .join(Campaign, Campaign.id == Assignment.campaign_id)
+        .outerjoin(Attestation, Attestation.assignment_id == Assignment.id)
+        .outerjoin(Evidence, Evidence.attestation_id == Attestation.id)
+        .where(Assignment.person_id == person_id)
+        .order_by(Assignment.due_on.desc(), Campaign.title)
+    )
+    return [PersonDuty(*row) for row in rows]
+
+
+def record_name(attestation_id: UUID) -> str:
+    """The file name of one sealed record. Raises NotFound before it is sealed."""
+    name = db.session.scalar(select(Evidence.file_name).filter_by(attestation_id=attestation_id))
+    if name is None:
+        raise NotFound
+    return name
+
+
+def signed_records(
+    campaign_id: UUID, filters: Filters, *, today: date
+) -> Sequence[tuple[Any, ...]]:
+    """What the ZIP and its manifest need of each sealed record, by receipt number."""
+    return [
+        tuple(row)
+        for row in db.session.execute(
+            select(
+                Attestation.id,
+                Attestation.number,
+                Person.full_name,
+                Person.username,
+                Assignment.department,
+                Attestation.signed_at,
+                Evidence.file_name,
+                Evidence.size,
+                Evidence.crc32,
+                Evidence.sha256,
+            )
+            .join(Evidence, Evidence.attestation_id == Attestation.id)
+            .join(Assignment, Assignment.id == Attestation.assignment_id)
+            .join(Person, Person.id == Assignment.person_id)
+            .where(_matches(campaign_id, filters, today))
+            .order_by(Attestation.number)
+        )
+    ]
+
+
+def _people(campaign_id: UUID, filters: Filters, today: date) -> Select[*tuple[Any, ...]]:
+    return (
+        select(
+            Person.id,
+            Person.full_name,
+            Person.username,
+            Assignment.department,
+            Assignment.status,
+            Assignment.due_on,
+            Assignment.signed_at,
+            Person.family_name,
+        )
+        .join(Person, Person.id == Assignment.person_id)
+        .where(_matches(campaign_id, filters, today))
+    )
+
+
+def _matches(campaign_id: UUID, filters: Filters, today: date) -> ColumnElement[bool]:
+    wanted = [Assignment.campaign_id == campaign_id]
+    if filters.name:
+        for part in sort_name(filters.name, "").replace(",", " ").split():
+            wanted.append(Person.sort_name.contains(part, autoescape=True))
+    if filters.department:
+        wanted.append(Assignment.department == filters.department)
+    if filters.status == OVERDUE:
+        wanted.append(_is_overdue(today))
+    elif filters.status:
+        wanted.append(Assignment.status == filters.status)
+    return and_(*wanted)
+
+
+def _is_overdue(today: date) -> ColumnElement[bool]:
+    return and_(Assignment.due_on < today, Assignment.status != Status.SIGNED)
+
+
+def _count(name: str, counts: dict[str, int]) -> Count:
+    return Count(
+        name,
+        signed=counts.get(Status.SIGNED, 0),
+        in_progress=counts.get(Status.IN_PROGRESS, 0) + counts.get(Status.READY, 0),
+        not_started=counts.get(Status.NOT_STARTED, 0),
+        refused=counts.get(Status.REFUSED, 0),
+    )

@@ -1,0 +1,215 @@
+"""Who has signed: figures, lists, one person, and the records as files."""
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from urllib.parse import urlencode
+from uuid import UUID
+
+from flask import (
+    Blueprint,
+    Response,
+    abort,
+    current_app,
+    redirect,
+    render_template,
+    request,
+    stream_with_context,
+    url_for,
+)
+from flask.typing import ResponseReturnValue
+from flask_login import current_user
+
+from portal import db
+from portal.attestations import services as attestations
+from portal.audit import services as audit
+from portal.audit.checkpoints import Signer, load_signer
+from portal.config import Role
+from portal.reports import exports, queries
+from portal.reports.forms import STATUS_WORDS, FiltersForm
+from portal.reports.queries import Filters, Sort
+from portal.web import requires, today
+
+bp = Blueprint("reports", __name__)
+
+
+@bp.get("/")
+@requires(Role.HR)
+def who_has_signed() -> ResponseReturnValue:
+    """Key figures, the chart by department, and the list of people."""
+    campaigns = queries.list_campaigns()
+    if not campaigns:
+        return render_template("reports/who_has_signed.html", campaign=None)
+    chosen = _chosen(campaigns)
+    filters, form = _filters()
+    counts = queries.count_by_department(chosen[0])
+    form.department.choices = [("", _all()), *((each.name, each.name) for each in counts)]
+    sort, descending = _sort()
+    page = max(1, request.args.get("page", 1, type=int))
+    count = queries.count_people(chosen[0], filters, today=today())
+    pages = max(1, -(-count // queries.PER_PAGE))
+    people = queries.list_people(
+        chosen[0],
+        filters,
+        today=today(),
+        sort=sort,
+        descending=descending,
+        page=min(page, pages),
+    )
+    return render_template(
+        "reports/who_has_signed.html",
+        campaigns=campaigns,
+        campaign=chosen,
+        form=form,
+        filters=filters,
+        counts=counts,
+        total=queries.total(counts),
+        overdue=queries.count_overdue(chosen[0], today=today()),
+        people=people,
+        count=count,
+        page=min(page, pages),
+        pages=pages,
+        sort=sort,
+        descending=descending,
+        today=today(),
+        now=db.utc_now(),
+        query=_query(chosen[0], filters),
+    )
+
+
+@bp.get("/people/<uuid:person_id>")
+@requires(Role.HR)
+def person(person_id: UUID) -> ResponseReturnValue:
+    """One person: duties, records, and what they said when they did not agree."""
+    return render_template(
+        "reports/person.html",
+        person=queries.get_person(person_id),
+        duties=queries.list_duties_of(person_id),
+        today=today(),
+    )
+
+
+@bp.get("/records/<uuid:attestation_id>.pdf")
+@requires(Role.HR)
+def record(attestation_id: UUID) -> ResponseReturnValue:
+    """One sealed PDF; the log keeps who took it."""
+    name = queries.record_name(attestation_id)
+    pdf = attestations.get_pdf(attestation_id, by=current_user)
+    return Response(
+        pdf,
+        mimetype="application/pdf",
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+    )
+
+
+@bp.get("/people.csv")
+@requires(Role.HR)
+def people_csv() -> ResponseReturnValue:
+    """The filtered list, streamed."""
+    chosen, (filters, _form) = _chosen(queries.list_campaigns()), _filters()
+    day = today()
+    with db.transaction():
+        rows = queries.count_people(chosen[0], filters, today=day)
+        audit.record("list.exported", subject=chosen[0], actor=current_user.id, rows=rows)
+    lines = exports.csv_of(
+        chosen[0], filters, today=day, words=lambda key: str(STATUS_WORDS.get(key, key))
+    )
+    return Response(
+        stream_with_context(lines),
+        mimetype="text/csv",
+        headers={"Content-Disposition": f"attachment; filename=who-has-signed-{day}.csv"},
+    )
+
+
+@bp.get("/records.zip")
+@requires(Role.HR)
+def records_zip() -> ResponseReturnValue:
+    """Fix what the ZIP holds by a checkpoint, and lead to the ZIP of that checkpoint."""
+    chosen, (filters, _form) = _chosen(queries.list_campaigns()), _filters()
+    size = exports.begin_zip(chosen[0], filters, by=current_user, signer=_signer(), today=today())
+    address = url_for(".records_zip_at", size=size)
+    return redirect(f"{address}?{_query(chosen[0], filters)}")
+
+
+@bp.get("/records-<int:size>.zip")
+@requires(Role.HR)
+def records_zip_at(size: int) -> ResponseReturnValue:
+    """All signed records that the checkpoint covers, streamed; any range can be asked for."""
+    chosen, (filters, _form) = _chosen(queries.list_campaigns()), _filters()
+    layout = exports.lay_out_zip(
+        chosen[0],
+        filters,
+        size=size,
+        signer=_signer(),
+        engine=current_app.extensions["engine"],
+        today=today(),
+    )
+    db.finish(keep=False)  # nothing stays open while a slow line takes its time
+    archive = layout.archive
+    start, stop, status = 0, archive.size, 200
+    asked = request.range
+    same = request.if_range.etag in {None, archive.etag}
+    if asked is not None and asked.units == "bytes" and len(asked.ranges) == 1 and same:
+        wanted = asked.range_for_length(archive.size)
+        if wanted is None:
+            return Response(status=416, headers={"Content-Range": f"bytes */{archive.size}"})
+        (start, stop), status = wanted, 206
+    body: Iterator[bytes] = iter(())
+    if request.method != "HEAD":
+        body = archive.read(layout.reader, start, stop)
+    response = Response(
+        body,
+        status=status,
+        mimetype="application/zip",
+        headers={
+            "Content-Length": str(stop - start),
+            "Accept-Ranges": "bytes",
+            "Content-Disposition": f"attachment; filename=signed-records-{size}.zip",
+        },
+    )
+    response.set_etag(archive.etag)
+    if status == 206:
+        response.headers["Content-Range"] = f"bytes {start}-{stop - 1}/{archive.size}"
+    return response
+
+
+def _signer() -> Signer:
+    return load_signer(current_app.extensions["settings"])
+
+
+def _all() -> str:
+    return str(FiltersForm.status.kwargs["choices"][0].label)
+
+
+def _chosen(campaigns: queries.Campaigns) -> queries.CampaignLine:
+    """The campaign that the address names; the newest without one."""
+    asked = request.args.get("campaign")
+    for line in campaigns:
+        if asked in {None, "", str(line[0])}:
+            return line
+    abort(404)
+
+
+def _filters() -> tuple[Filters, FiltersForm]:
+    form = FiltersForm(request.args)
+    form.validate()
+    status = form.status.data if form.status.data in STATUS_WORDS else ""
+    return (
+        Filters(
+            name=(form.name.data or "").strip()[:200],
+            department=form.department.data or "",
+            status=status or "",
+        ),
+        form,
+    )
+
+
+def _sort() -> tuple[Sort, bool]:
+    asked = request.args.get("sort", "")
+    name = asked.removeprefix("-")
+    return (Sort(name) if name in set(Sort) else Sort.NAME), asked.startswith("-")
+
+
+def _query(campaign_id: UUID, filters: Filters) -> str:
+    """The filters as they stand in an address."""
+    given = {name: value for name, value in asdict(filters).items() if value}
+    return urlencode({"campaign": str(campaign_id), **given})

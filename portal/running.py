@@ -1,0 +1,204 @@
+"""`make run`: the whole demonstration in one terminal.
+
+Prepares the data, starts the demo directory, the web server and the worker, waits until they
+answer, says where, and ends all of them together.
+"""
+
+import ctypes
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.error import HTTPError, URLError
+from urllib.request import urlopen
+
+from flask import Flask
+
+from portal import db, demo
+from portal.app import create_app
+from portal.config import ROOT, Misconfigured, Settings
+from portal.courses import content
+from portal.courses import services as courses
+from portal.migrations import upgrade
+from portal.people import demo_directory, demo_people
+from portal.people import services as people
+from portal.people.door import current_door
+
+START_SECONDS = 60
+STOP_SECONDS = 15
+PR_SET_PDEATHSIG = 1
+WORKERS = 2
+THREADS = 4
+
+
+class Stopped(Exception):
+    """A child ended by itself; the message says which."""
+
+
+def main() -> int:
+    """Run until Ctrl-C or SIGTERM; returns the exit code."""
+    environment = _environment(os.environ)
+    try:
+        settings = Settings.from_env(environment)
+    except Misconfigured as refusal:
+        for problem in refusal.problems:
+            print(f"The portal does not start. {problem}", file=sys.stderr)
+        return 2
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    children: dict[str, subprocess.Popen[bytes]] = {}
+    try:
+        app = create_app(settings)
+        upgrade(app.extensions["engine"])
+        demo_directory.prepare(settings.data_dir)
+        children["demo directory"] = _start(environment, "flask", "portal", "demo-directory")
+        children["web server"] = _start(environment, "granian", *_granian(environment))
+        _prepare(app, settings)
+        children["worker"] = _start(environment, "flask", "portal", "work")
+        _wait_until_ready(settings, children)
+        _announce(settings)
+        _watch(children)
+    except KeyboardInterrupt:
+        print("\nStopping.", flush=True)
+        return 0
+    except Stopped as fault:
+        print(f"The {fault} ended by itself: see above. Stopping.", file=sys.stderr)
+        return 1
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        _stop(children)
+    return 0
+
+
+def _environment(given: Mapping[str, str]) -> dict[str, str]:
+    """The environment of all children: one port, one data folder, one directory."""
+    port = given.get("PORT", "8000")
+    return {
+        "PORTAL_BASE_URL": f"http://127.0.0.1:{port}",
+        "PORTAL_DEMO_DIRECTORY_PORT": str(_free_port()),
+        **given,
+        "PORT": port,
+        "FLASK_APP": "wsgi",
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def _granian(environment: Mapping[str, str]) -> list[str]:
+    return [
+        "wsgi:app",
+        "--interface=wsgi",
+        "--host=127.0.0.1",
+        f"--port={environment['PORT']}",
+        f"--workers={WORKERS}",
+        f"--blocking-threads={THREADS}",
+        "--respawn-failed-workers",
+        "--log-level=warning",
+    ]
+
+
+def _prepare(app: Flask, settings: Settings) -> None:
+    """Courses, people, campaigns, and a plausible start; a second time adds what is new."""
+    with app.app_context():
+        for key in content.list_keys(settings.content_dir):
+            with db.transaction():
+                courses.publish(settings.content_dir, key)
+        _wait_for_port(settings.demo_directory_port)
+        people.import_people(current_door())
+        with db.transaction():
+            demo.open_campaigns(datetime.now(UTC).astimezone(settings.zone).date())
+        with db.transaction():
+            demo.seed(settings)
+
+
+def _start(environment: Mapping[str, str], program: str, *words: str) -> subprocess.Popen[bytes]:
+    """Start one of our programs; the kernel ends it with us, whatever happens."""
+    libc = ctypes.CDLL(None)
+    return subprocess.Popen(  # noqa: S603 - our own words
+        [Path(sys.executable).parent / program, *words],
+        env=dict(environment),
+        cwd=ROOT,
+        start_new_session=True,  # Ctrl-C reaches us alone, and we end them in order
+        preexec_fn=lambda: libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM),  # noqa: PLW1509
+    )
+
+
+def _wait_for_port(port: int) -> None:
+    until = time.monotonic() + START_SECONDS
+    while time.monotonic() < until:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            time.sleep(0.02)
+        else:
+            return
+    raise Stopped("demo directory")
+
+
+def _wait_until_ready(settings: Settings, children: Mapping[str, subprocess.Popen[bytes]]) -> None:
+    until = time.monotonic() + START_SECONDS
+    told: object = None
+    while time.monotonic() < until:
+        _complain(children)
+        try:
+            with urlopen(f"{settings.base_url}/readyz", timeout=5):  # noqa: S310 - our own address
+                return
+        except HTTPError as fault:
+            told = json.loads(fault.read())
+        except (URLError, OSError):
+            told = "no answer"
+        time.sleep(0.05)
+    print(f"Not ready after {START_SECONDS} s: {told}", file=sys.stderr)
+    raise Stopped("web server")
+
+
+def _announce(settings: Settings) -> None:
+    width = max(len(member.username) for member in demo_people.CAST)
+    print(f"\n  {settings.name}, {settings.organization}\n  {settings.base_url}\n")
+    print(f"  Sign in with the password {demo_people.PASSWORD} as")
+    for member in demo_people.CAST:
+        print(f"    {member.username:<{width}}  {member.plays}")
+    print("\n  Ctrl-C ends everything; the data stays.", flush=True)
+
+
+def _watch(children: Mapping[str, subprocess.Popen[bytes]]) -> None:
+    while True:
+        _complain(children)
+        time.sleep(0.5)
+
+
+def _complain(children: Mapping[str, subprocess.Popen[bytes]]) -> None:
+    for name, child in children.items():
+        if child.poll() is not None:
+            raise Stopped(name)
+
+
+def _stop(children: Mapping[str, subprocess.Popen[bytes]]) -> None:
+    """Ask all to finish, the web first; then insist."""
+    for name in ("web server", "worker", "demo directory"):
+        if name in children:
+            _signal(children[name], signal.SIGTERM)
+            try:
+                children[name].wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                _signal(children[name], signal.SIGKILL)
+                children[name].wait()
+
+
+def _signal(child: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    if child.poll() is None:
+        os.killpg(child.pid, number)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,169 @@
+"""What every page has in common: who may see it, its headers, and refusals shown as pages."""
+
+import inspect
+import logging
+import secrets
+from collections.abc import Callable
+from datetime import date
+from functools import wraps
+from typing import ParamSpec, TypeVar
+from urllib.parse import urlsplit
+
+from flask import Flask, Response, abort, current_app, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+from flask_login import current_user
+from flask_wtf.csrf import CSRFError
+from sqlalchemy.exc import OperationalError
+from werkzeug.exceptions import HTTPException
+
+from portal import db
+from portal.config import Role, Settings
+from portal.errors import NotFound, Refused
+
+P = ParamSpec("P")
+R = TypeVar("R")
+log = logging.getLogger(__name__)
+
+CONTENT_SECURITY_POLICY = (
+    "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; "
+    "frame-ancestors 'none'"
+)
+HEADERS = {
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "Cache-Control": "no-store",
+}
+
+
+def requires(*roles: Role) -> Callable[[Callable[P, R]], Callable[P, R | ResponseReturnValue]]:
+    """Let only people with one of these roles see the view; others get to sign in, or a 404."""
+    allowed = frozenset(roles)
+
+    def decorate(view: Callable[P, R]) -> Callable[P, R | ResponseReturnValue]:
+        @wraps(view)
+        def guarded(*args: P.args, **kwargs: P.kwargs) -> R | ResponseReturnValue:
+            if not current_user.is_authenticated:
+                return redirect(url_for("people.sign_in", next=_here()))
+            if not allowed & current_user.roles:
+                abort(404)
+            return view(*args, **kwargs)
+
+        guarded.access = allowed  # type: ignore[attr-defined]
+        return guarded
+
+    return decorate
+
+
+def public(view: Callable[P, R]) -> Callable[P, R]:
+    """Say that everyone may see the view, signed in or not."""
+    view.access = None  # type: ignore[attr-defined]
+    return view
+
+
+def access_of(view: Callable[..., object]) -> frozenset[Role] | None:
+    """The roles of which a view asks for one, None for a public view.
+
+    Raises LookupError where it does not say.
+    """
+    if not hasattr(inspect.unwrap(view), "access") and not hasattr(view, "access"):
+        raise LookupError(f"{view.__name__} has neither @requires nor @public.")
+    roles: frozenset[Role] | None = getattr(view, "access", None)
+    return roles
+
+
+def client_address() -> str:
+    """Where the request comes from, for rate limits and the log; set right by ProxyFix."""
+    return request.remote_addr or ""
+
+
+def today() -> date:
+    """Today's date in the City's time zone."""
+    settings: Settings = current_app.extensions["settings"]
+    return db.utc_now().astimezone(settings.zone).date()
+
+
+def own_page(target: str | None) -> str | None:
+    """The target if it is a path of this portal, else None (open redirects, RFC 9700 4.11)."""
+    if not target or not target.startswith("/") or target.startswith(("//", "/\\")):
+        return None
+    if any(ord(char) < 33 or char == "\\" for char in target):
+        return None
+    parts = urlsplit(target)
+    return None if parts.scheme or parts.netloc else target
+
+
+def _here() -> str | None:
+    """Where the person wanted to go; None for what cannot be opened again with a GET."""
+    if request.method not in db.SAFE_METHODS:
+        return None
+    return request.full_path.rstrip("?") if request.path != "/" else None
+
+
+def refusal_page(status: int, title: str, message: str, **words: str) -> ResponseReturnValue:
+    """A page that says no, and what to do. `words` may hold `help_url` and `reference`."""
+    page = render_template("refusal.html", title=title, message=message, **words)
+    return page, status
+
+
+def init_app(app: Flask) -> None:
+    """Set headers, end each request's transaction, and turn refusals into pages."""
+
+    @app.after_request
+    def _finish(response: Response) -> Response:
+        db.finish(keep=request.method not in db.SAFE_METHODS and response.status_code < 400)
+        for name, value in HEADERS.items():
+            response.headers.setdefault(name, value)
+        return response
+
+    @app.errorhandler(Refused)
+    def _refused(refusal: Refused) -> ResponseReturnValue:
+        return refusal_page(409, _("We cannot do that"), str(refusal))
+
+    @app.errorhandler(NotFound)
+    @app.errorhandler(404)
+    def _not_found(_error: Exception) -> ResponseReturnValue:
+        return refusal_page(
+            404,
+            _("Page not found"),
+            _("If you typed the address, check it. If you followed a link, it may be old."),
+        )
+
+    @app.errorhandler(CSRFError)
+    def _stale_form(_error: CSRFError) -> ResponseReturnValue:
+        return refusal_page(
+            400,
+            _("This page was open for too long"),
+            _("Nothing was lost on our side. Go back, reload the page and send it again."),
+        )
+
+    @app.errorhandler(OperationalError)
+    def _busy(error: OperationalError) -> ResponseReturnValue:
+        reference = secrets.token_hex(4)
+        log.error("database %s: %s", reference, type(error.orig).__name__)
+        return refusal_page(
+            503,
+            _("Try again in a moment"),
+            _("The portal is busy. What you had saved before is safe."),
+            reference=reference,
+        )
+
+    @app.errorhandler(HTTPException)
+    def _http(error: HTTPException) -> ResponseReturnValue:
+        if error.code is not None and error.code < 400:
+            return error.get_response()
+        return refusal_page(error.code or 500, error.name, error.description or "")
+
+    @app.errorhandler(500)
+    def _fault(_error: Exception) -> ResponseReturnValue:
+        reference = secrets.token_hex(4)
+        log.error("fault %s", reference)
+        return refusal_page(
+            500,
+            _("Sorry, something went wrong"),
+            _("What you had saved before is safe. Try again in a few minutes."),
+            reference=reference,
+        )

@@ -1,0 +1,159 @@
+import pytest
+from sqlalchemy import func, select
+
+from portal import db
+from portal.attestations import sealing
+from portal.attestations.models import Attestation, Refusal
+from portal.audit.models import AuditEntry
+from portal.people import services as people
+from tests.factories import make_assignment, make_attestation, make_person
+
+ANSWER = {"agrees": "y", "typed_name": "Ada Lovelace", "password": "portal-demo"}
+
+
+@pytest.fixture
+def ada(app):
+    return make_person("Ada Lovelace")
+
+
+@pytest.fixture
+def right_password(monkeypatch):
+    """The directory says yes; the real ones are asked in the journeys."""
+    monkeypatch.setattr(people, "confirm_password", lambda *_a, **_k: None)
+
+
+def count(model):
+    db.finish(keep=False)
+    return db.session.scalar(select(func.count()).select_from(model))
+
+
+def test_signing_leads_to_the_receipt(ada, sign_in, right_password):
+    assignment = make_assignment(person=ada, done=True)
+
+    page = sign_in(ada).post(
+        f"/attestations/{assignment.id}/sign", data=ANSWER, follow_redirects=True
+    )
+
+    assert "You have signed" in page.text
+    assert db.session.scalars(select(Attestation.number)).one() in page.text
+    assert "We are making your PDF" in page.text
+
+
+def test_a_form_that_is_sent_twice_gets_the_same_receipt(ada, sign_in, right_password):
+    assignment = make_assignment(person=ada, done=True)
+    browser = sign_in(ada)
+
+    first = browser.post(f"/attestations/{assignment.id}/sign", data=ANSWER)
+    second = browser.post(f"/attestations/{assignment.id}/sign", data=ANSWER)
+
+    assert first.location == second.location
+    assert count(Attestation) == 1
+
+
+def test_the_session_alone_never_signs(ada, sign_in, monkeypatch):
+    def refuse(*_args, **_kwargs):
+        raise people.SignInRefused("The name or password is wrong.")
+
+    monkeypatch.setattr(people, "confirm_password", refuse)
+    assignment = make_assignment(person=ada, done=True)
+
+    page = sign_in(ada).post(f"/attestations/{assignment.id}/sign", data=ANSWER)
+
+    assert page.text.count("The name or password is wrong.") == 2
+    assert 'value="Ada Lovelace"' in page.text
+    assert "portal-demo" not in page.text
+    assert count(Attestation) == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"agrees": ""}, "Tick the box"),
+        ({"typed_name": ""}, "Type your full name"),
+        ({"typed_name": "Charles Babbage"}, "Type your name as we hold it: Ada Lovelace"),
+        ({"password": ""}, "Enter your password"),
+    ],
+)
+def test_what_is_missing_is_said_at_the_field_and_nothing_is_signed(
+    ada, sign_in, right_password, change, words
+):
+    assignment = make_assignment(person=ada, done=True)
+    given = {name: value for name, value in (ANSWER | change).items() if value}
+
+    page = sign_in(ada).post(f"/attestations/{assignment.id}/sign", data=given)
+
+    assert page.text.count(words) >= 2
+    assert count(Attestation) == 0
+
+
+def test_the_page_to_sign_opens_only_when_all_steps_are_done(ada, sign_in):
+    assignment = make_assignment(person=ada)
+
+    answer = sign_in(ada).get(f"/attestations/{assignment.id}/sign")
+
+    assert answer.location == f"/learning/{assignment.id}/"
+
+
+def test_who_does_not_agree_is_heard(ada, sign_in):
+    assignment = make_assignment(person=ada, done=True)
+
+    page = sign_in(ada).post(
+        f"/attestations/{assignment.id}/disagree",
+        data={"comment": "Not clear to me."},
+        follow_redirects=True,
+    )
+
+    assert "HR has your message" in page.text
+    assert db.session.scalars(select(Refusal.comment)).one() == "Not clear to me."
+
+
+def test_the_sealed_pdf_is_the_owners_and_the_log_keeps_who_took_it(ada, sign_in):
+    attestation = make_attestation(person=ada)
+    db.finish(keep=True)
+    sealing.do(str(attestation.id))
+
+    file = sign_in(ada).get(f"/attestations/{attestation.assignment_id}/receipt.pdf")
+
+    assert file.data.startswith(b"%PDF-")
+    assert "Lovelace" not in file.headers["Content-Disposition"]
+    entry = db.session.scalars(select(AuditEntry).filter_by(action="evidence.downloaded")).one()
+    assert str(ada.id) in entry.leaf
+
+
+def test_before_it_is_sealed_there_is_no_pdf_yet(ada, sign_in):
+    attestation = make_attestation(person=ada)
+
+    answer = sign_in(ada).get(f"/attestations/{attestation.assignment_id}/receipt.pdf")
+
+    assert answer.status_code == 404
+
+
+def test_the_qr_code_leads_to_a_page_that_shows_no_name(ada, client):
+    attestation = make_attestation(person=ada)
+    db.finish(keep=True)
+
+    page = client.get(f"/verify/{attestation.number}", follow_redirects=True)
+
+    assert "This record exists" in page.text
+    assert "Lovelace" not in page.text
+
+
+def test_an_unknown_number_is_said_to_be_unknown(client):
+    page = client.get("/attestations/verify/MH-2026-AAAA-AAAA-AA")
+
+    assert page.status_code == 404
+    assert "There is no record with this number" in page.text
+
+
+@pytest.mark.parametrize(
+    ("data", "words"), [(b"", "Choose a PDF"), (b"hello", "This file is not a PDF")]
+)
+def test_an_upload_that_is_no_pdf_is_refused_in_words(client, data, words):
+    import io
+
+    given = {"file": (io.BytesIO(data), "a.pdf")} if data else {}
+
+    page = client.post("/attestations/verify/file", data=given)
+
+    assert page.status_code == 422
+    assert words in page.text

@@ -1,0 +1,132 @@
+"""The portal as `make run` starts it, and a real browser."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
+
+from tests import servers
+from tests.conftest import ROOT
+
+VIEWPORTS = {"phone": {"width": 390, "height": 844}, "desktop": {"width": 1280, "height": 900}}
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@dataclass
+class Portal:
+    """A running portal."""
+
+    url: str
+    folder: Path
+    process: subprocess.Popen[bytes]
+
+
+def start_portal(**environment: str) -> Portal:
+    """Start everything as `make run` does, and wait until it is ready."""
+    folder = Path(tempfile.mkdtemp(prefix="portal-journey-"))
+    port = servers.free_port()
+    with open(folder / "log", "wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "portal.running"],
+            cwd=ROOT,
+            env={
+                **os.environ,
+                "PORT": str(port),
+                "PORTAL_DATA_DIR": str(folder),
+                "PYTHONWARNINGS": "ignore",
+                **environment,
+            },
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+    portal = Portal(f"http://127.0.0.1:{port}", folder, process)
+    until = time.monotonic() + 120
+    while time.monotonic() < until and process.poll() is None:
+        try:
+            urlopen(f"{portal.url}/readyz", timeout=5).close()
+        except (URLError, OSError):
+            time.sleep(0.2)
+        else:
+            return portal
+    raise RuntimeError((folder / "log").read_text())
+
+
+def stop_portal(portal: Portal) -> int:
+    """Ctrl-C; returns the exit code."""
+    portal.process.send_signal(signal.SIGINT)
+    code = portal.process.wait(60)
+    shutil.rmtree(portal.folder, ignore_errors=True)
+    return code
+
+
+@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
+def portal_server(request: pytest.FixtureRequest) -> Iterator[Portal]:
+    """The whole portal: on SQLite with the demo directory, on PostgreSQL with slapd."""
+    environment = {}
+    if request.param == "postgresql":
+        server = request.getfixturevalue("postgres")
+        servers.create_database(server, "journeys")
+        environment["PORTAL_DATABASE_URL"] = f"{server}/journeys"
+        environment |= request.getfixturevalue("slapd").environment
+    portal = start_portal(**environment)
+    yield portal
+    assert stop_portal(portal) == 0
+
+
+@pytest.fixture(scope="session")
+def playwright() -> Iterator[Playwright]:
+    """Drives the browser."""
+    with sync_playwright() as driver:
+        yield driver
+
+
+@pytest.fixture(scope="session")
+def browser(playwright: Playwright) -> Iterator[Browser]:
+    """Chromium from Debian."""
+    chromium = playwright.chromium.launch(
+        executable_path=servers.find_program("chromium"), args=FLAGS
+    )
+    yield chromium
+    chromium.close()
+
+
+@pytest.fixture
+def new_page(browser: Browser) -> Iterator[Callable[..., Page]]:
+    """Opens a page in a browser of its own: phone or desktop, without JavaScript unless asked."""
+    contexts: list[BrowserContext] = []
+
+    def open_page(kind: str, *, javascript: bool = False, dark: bool = False) -> Page:
+        context = browser.new_context(
+            viewport=VIEWPORTS[kind],  # type: ignore[arg-type]
+            java_script_enabled=javascript,
+            color_scheme="dark" if dark else "light",
+            accept_downloads=True,
+            bypass_csp=javascript,  # axe is put into the page by the test
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(15_000)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()

@@ -1,0 +1,159 @@
+import pytest
+from icalendar import Calendar
+
+from portal import db
+from portal.learning import services
+from tests.factories import (
+    make_assignment,
+    make_attestation,
+    make_campaign,
+    make_person,
+    progress_of,
+)
+
+MOST_STATEMENTS = 6
+
+
+@pytest.fixture
+def ada(app):
+    make_campaign()
+    return make_person("Ada Lovelace")
+
+
+def address(assignment, key):
+    return f"/learning/{assignment.id}/{key}"
+
+
+def test_a_person_who_signs_in_for_the_first_time_finds_their_duty(ada, sign_in):
+    page = sign_in(ada).get("/learning/")
+
+    assert "Small campaign" in page.text
+    assert "Start Small course" in page.text
+
+
+def test_nothing_to_do_is_said_in_words(app, sign_in):
+    page = sign_in(make_person()).get("/learning/")
+
+    assert "There is nothing for you to do here right now." in page.text
+
+
+def test_what_is_signed_stands_under_done_with_its_receipt(ada, sign_in):
+    attestation = make_attestation(person=ada)
+
+    page = sign_in(ada).get("/learning/")
+
+    assert "You are up to date." in page.text
+    assert f"/attestations/{attestation.assignment_id}/receipt" in page.text
+
+
+def test_reading_leads_on_and_the_task_list_resumes_at_the_exact_step(ada, sign_in):
+    assignment = make_assignment(person=ada)
+    browser = sign_in(ada)
+
+    answer = browser.post(address(assignment, "start/welcome"))
+
+    assert answer.location == address(assignment, "start/who-you-are")
+    assert browser.get(f"/learning/{assignment.id}/").location == answer.location
+
+
+def test_a_step_ahead_leads_back_to_the_next_one(ada, sign_in):
+    assignment = make_assignment(person=ada)
+
+    answer = sign_in(ada).get(address(assignment, "rules/the-rule"))
+
+    assert answer.location == address(assignment, "start/welcome")
+
+
+def test_a_question_without_an_answer_says_so_at_the_field_and_above(ada, sign_in):
+    assignment = make_assignment(person=ada)
+    browser = sign_in(ada)
+    browser.post(address(assignment, "start/welcome"))
+
+    page = browser.post(address(assignment, "start/who-you-are"), data={"comment": "my words"})
+
+    assert page.text.count("Choose an answer") == 2
+    assert "There is a problem" in page.text
+    assert "<title>Error: " in page.text
+    assert "my words" in page.text
+
+
+def test_the_back_button_after_an_answer_shows_its_result_and_not_the_question_again(ada, sign_in):
+    assignment = make_assignment(person=ada)
+    browser = sign_in(ada)
+    browser.post(address(assignment, "start/welcome"))
+    browser.post(address(assignment, "start/who-you-are"), data={"employer": "city"})
+    browser.post(address(assignment, "rules/the-rule"))
+    chat = address(assignment, "rules/a-question-in-the-chat")
+    browser.post(chat, data={"scene": "chat", "choice": "1"})
+    quiz = address(assignment, "rules/quiz")
+    browser.post(quiz)
+    question = progress_of(assignment).attempts[-1].questions[0][0]
+    db.finish(keep=False)
+
+    first = browser.post(quiz, data={"question": question, "chosen": ["1"]})
+    again = browser.post(quiz, data={"question": question, "chosen": ["0"]})
+
+    assert first.location == again.location == f"{quiz}/result?question={question}"
+    assert "You chose" in browser.get(first.location).text
+
+
+def test_after_the_signature_pages_can_be_read_and_answers_stay(ada, sign_in):
+    attestation = make_attestation(person=ada)
+    assignment = attestation.assignment
+    browser = sign_in(ada)
+
+    assert browser.get(address(assignment, "rules/the-rule")).status_code == 200
+    answer = browser.post(address(assignment, "start/who-you-are"), data={"employer": "firm"})
+
+    assert answer.status_code == 409
+    assert "your answers stay as they are" in answer.text
+
+
+def test_the_due_date_goes_into_a_calendar(ada, sign_in):
+    assignment = make_assignment(person=ada)
+
+    file = sign_in(ada).get(f"/learning/{assignment.id}/due-date.ics")
+
+    event = Calendar.from_ical(file.data).walk("VEVENT")[0]
+    assert event["DTSTART"].dt == assignment.due_on
+    assert "Small campaign" in event["SUMMARY"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/learning/", "start/welcome", "start/who-you-are", "rules/the-rule", "rules/quiz/result"],
+)
+def test_a_page_asks_the_database_at_most_six_things(app, ada, sign_in, count_statements, path):
+    assignment = make_assignment(person=ada, done=True)
+    browser = sign_in(ada)
+    address_ = path if path.startswith("/") else address(assignment, path)
+
+    with count_statements() as statements:
+        assert browser.get(address_).status_code == 200
+
+    assert len(statements) <= MOST_STATEMENTS, statements
+
+
+def test_no_page_is_kept_by_a_browser_or_framed_by_another_site(ada, sign_in):
+    headers = sign_in(ada).get("/learning/").headers
+
+    assert headers["Cache-Control"] == "no-store"
+    assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
+    assert "unsafe" not in headers["Content-Security-Policy"]
+
+
+def test_a_get_that_tries_to_write_fails(app, ada, monkeypatch, sign_in):
+    assignment = make_assignment(person=ada)
+    browser = sign_in(ada)
+    app.config["PROPAGATE_EXCEPTIONS"] = True
+    real = services.get_progress
+
+    def writes(*args, **kwargs):
+        progress = real(*args, **kwargs)
+        services.read(progress, progress.next)
+        return progress
+
+    monkeypatch.setattr(services, "get_progress", writes)
+
+    with pytest.raises(db.WroteInARead):
+        browser.get(address(assignment, "start/welcome"))

@@ -1,0 +1,293 @@
+"""Real servers for tests, thrown away afterwards. What is missing is an error, never a skip."""
+
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from base64 import b64encode
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import psycopg
+
+from portal.config import LdapSettings
+from portal.people import demo_directory, demo_people
+from portal.people.demo_people import Member
+from portal.people.directory import PERMANENTLY_LOCKED
+
+
+def find_program(name: str, *folders: str) -> str:
+    """The path of a program, also outside PATH. Raises RuntimeError if it is not installed."""
+    path = os.pathsep.join([os.environ["PATH"], "/usr/sbin", *folders])
+    found = shutil.which(name, path=path)
+    if found is None:
+        raise RuntimeError(f"{name} is not installed; `make test` says how.")
+    return found
+
+
+def free_port() -> int:
+    """A port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_for_port(port: int, seconds: float = 20) -> None:
+    """Wait until somebody listens. Raises TimeoutError."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            time.sleep(0.02)
+        else:
+            return
+    raise TimeoutError(f"nobody listens on {port}")
+
+
+@contextmanager
+def postgres() -> Iterator[str]:
+    """A PostgreSQL server on loopback; gives its URL without a database."""
+    binaries = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    folder = Path(tempfile.mkdtemp(prefix="portal-pg-"))
+    port = free_port()
+    as_user: list[str] = []
+    if os.geteuid() == 0:  # PostgreSQL refuses to run as root
+        as_user = ["runuser", "-u", "nobody", "--"]
+        shutil.chown(folder, "nobody")
+    initdb = find_program("initdb", *map(str, binaries))
+    server = find_program("postgres", *map(str, binaries))
+    data = folder / "data"
+    subprocess.run(
+        [*as_user, initdb, "-D", data, "-U", "portal", "-A", "trust", "-E", "UTF8", "--no-sync"],
+        check=True,
+        capture_output=True,
+        cwd="/",
+    )
+    options = ["-c", "fsync=off", "-c", "listen_addresses=127.0.0.1", "-c", "max_connections=200"]
+    process = subprocess.Popen(
+        [*as_user, server, "-D", data, "-p", str(port), "-k", folder, *options],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        cwd="/",
+    )
+    try:
+        wait_for_port(port)
+        url = f"postgresql+psycopg://portal@127.0.0.1:{port}"
+        _wait_until_ready(port)
+        yield url
+    finally:
+        process.terminate()
+        process.wait(20)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _wait_until_ready(port: int) -> None:
+    until = time.monotonic() + 20
+    while True:
+        try:
+            psycopg.connect(f"postgresql://portal@127.0.0.1:{port}/postgres").close()
+        except psycopg.OperationalError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.05)
+        else:
+            return
+
+
+def create_database(url: str, name: str, *, template: str = "template0") -> None:
+    """Create a database on this server."""
+    plain = url.replace("postgresql+psycopg", "postgresql")
+    with psycopg.connect(f"{plain}/postgres", autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+
+
+@dataclass(frozen=True)
+class Slapd:
+    """A running OpenLDAP with the demonstration's people."""
+
+    port: int
+    folder: Path
+    settings: LdapSettings
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The settings as a portal's environment gives them."""
+        return {
+            f"PORTAL_LDAP_{item.name.upper()}": _text(getattr(self.settings, item.name))
+            for item in fields(self.settings)
+        }
+
+
+@contextmanager
+def slapd(members: Iterable[Member] | None = None) -> Iterator[Slapd]:
+    """OpenLDAP's slapd with TLS, memberOf, ppolicy and the demonstration's people."""
+    folder = Path(tempfile.mkdtemp(prefix="portal-slapd-"))
+    demo_directory.prepare(folder)
+    pem = (folder / "demo-directory.pem").read_text()
+    plain, secure = free_port(), free_port()
+    for name in ("config", "data"):
+        (folder / name).mkdir()
+    (folder / "config.ldif").write_text(_config(folder))
+    (folder / "data.ldif").write_text(_data(members or demo_people.everybody(), folder))
+    (folder / "key.pem").write_text(pem)
+    slapadd = find_program("slapadd")
+    for number, file in (("0", "config.ldif"), ("1", "data.ldif")):
+        quick = [] if number == "0" else ["-q"]
+        subprocess.run(
+            [slapadd, *quick, "-n", number, "-F", folder / "config", "-l", folder / file],
+            check=True,
+            capture_output=True,
+        )
+    urls = f"ldap://127.0.0.1:{plain}/ ldaps://127.0.0.1:{secure}/"
+    process = subprocess.Popen(
+        [find_program("slapd"), "-d0", "-F", folder / "config", "-h", urls],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        wait_for_port(secure)
+        yield Slapd(secure, folder, _ldap_settings(folder, (f"ldaps://localhost:{secure}",)))
+    finally:
+        process.terminate()
+        process.wait(20)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _ldap_settings(folder: Path, urls: tuple[str, ...]) -> LdapSettings:
+    return LdapSettings(
+        urls=urls,
+        ca_file=str(folder / "demo-directory-ca.pem"),
+        bind_dn=demo_people.SERVICE,
+        bind_password_file=str(folder / "demo-directory-password"),
+        user_bases=(demo_people.PEOPLE, demo_people.CONTRACTORS),
+        group_base=demo_people.GROUPS,
+        role_groups=("portal-hr=hr", "portal-authors=author"),
+        custodian_group="portal-custodians",
+        password_help_url="/people/cannot-sign-in",
+    )
+
+
+def _text(value: object) -> str:
+    return ";".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def _config(folder: Path) -> str:
+    schemas = Path("/etc/ldap/schema")
+    included = "\n".join(
+        f"include: file://{schemas / name}.ldif\n" for name in ("core", "cosine", "inetorgperson")
+    )
+    return f"""dn: cn=config
+objectClass: olcGlobal
+cn: config
+olcTLSCertificateFile: {folder}/demo-directory.pem
+olcTLSCertificateKeyFile: {folder}/key.pem
+olcSecurity: ssf=128 simple_bind=128
+
+dn: cn=module{{0}},cn=config
+objectClass: olcModuleList
+cn: module{{0}}
+olcModulePath: /usr/lib/ldap
+olcModuleLoad: back_mdb
+olcModuleLoad: ppolicy
+
+dn: cn=schema,cn=config
+objectClass: olcSchemaConfig
+cn: schema
+
+{included}
+dn: cn=city,cn=schema,cn=config
+objectClass: olcSchemaConfig
+cn: city
+olcAttributeTypes: ( 1.3.6.1.4.1.99999.1.1 NAME 'hireDate' EQUALITY caseIgnoreMatch
+  SYNTAX 1.3.6.1.4.1.1466.115.121.1.15 SINGLE-VALUE )
+olcAttributeTypes: ( 1.3.6.1.4.1.99999.1.2 NAME 'contractEnd' EQUALITY caseIgnoreMatch
+  SYNTAX 1.3.6.1.4.1.1466.115.121.1.15 SINGLE-VALUE )
+olcObjectClasses: ( 1.3.6.1.4.1.99999.2.1 NAME 'cityPerson' SUP top AUXILIARY
+  MAY ( hireDate $ contractEnd ) )
+
+dn: olcDatabase={{0}}config,cn=config
+objectClass: olcDatabaseConfig
+olcDatabase: {{0}}config
+
+dn: olcDatabase={{1}}mdb,cn=config
+objectClass: olcDatabaseConfig
+objectClass: olcMdbConfig
+olcDatabase: {{1}}mdb
+olcDbDirectory: {folder}/data
+olcSuffix: {demo_people.BASE}
+olcDbIndex: objectClass,uid,mail,entryUUID,member,manager eq
+olcDbMaxSize: 104857600
+olcSizeLimit: size.soft=5000 size.hard=5000 size.prtotal=unlimited
+olcAccess: to attrs=userPassword by anonymous auth by * none
+olcAccess: to * by dn.exact="{demo_people.SERVICE}" read by * none
+
+dn: olcOverlay={{0}}ppolicy,olcDatabase={{1}}mdb,cn=config
+objectClass: olcOverlayConfig
+objectClass: olcPPolicyConfig
+olcOverlay: {{0}}ppolicy
+olcPPolicyDefault: cn=policy,{demo_people.BASE}
+olcPPolicyUseLockout: TRUE
+"""
+
+
+def _data(members: Iterable[Member], folder: Path) -> str:
+    blocks = [
+        f"dn: {demo_people.BASE}\nobjectClass: organization\nobjectClass: dcObject\no: Demo\n"
+        f"dc: portal",
+        f"dn: cn=policy,{demo_people.BASE}\nobjectClass: person\nobjectClass: pwdPolicy\n"
+        "cn: policy\nsn: policy\npwdAttribute: userPassword\npwdMustChange: TRUE\n"
+        "pwdLockout: TRUE\npwdMaxFailure: 0\npwdAllowUserChange: TRUE",
+    ]
+    folders = (
+        demo_people.PEOPLE,
+        demo_people.CONTRACTORS,
+        demo_people.GROUPS,
+        f"ou=services,{demo_people.BASE}",
+    )
+    blocks += [f"dn: {dn}\nobjectClass: organizationalUnit" for dn in folders]
+    password = (folder / "demo-directory-password").read_text()
+    blocks.append(
+        f"dn: {demo_people.SERVICE}\nobjectClass: person\nsn: portal\nuserPassword: {password}"
+    )
+    by_name = {member.username: member for member in members}
+    groups: dict[str, list[str]] = {}
+    for member in by_name.values():
+        for group in member.groups:
+            groups.setdefault(group, []).append(member.dn)
+        blocks.append(_member(member, by_name))
+    for group, dns in groups.items():
+        inside = "\n".join(f"member: {dn}" for dn in dns)
+        blocks.append(f"dn: cn={group},{demo_people.GROUPS}\nobjectClass: groupOfNames\n{inside}")
+    return "\n\n".join(blocks) + "\n"
+
+
+def _member(member: Member, by_name: Mapping[str, Member]) -> str:
+    values = {
+        "cn": member.full_name,
+        "givenName": member.given,
+        "sn": member.family,
+        "title": member.title,
+        "departmentNumber": member.department,
+        "employeeType": member.kind,
+        "hireDate": member.started_on.isoformat(),
+        "entryUUID": member.id,
+        "userPassword": demo_people.PASSWORD,
+    }
+    if member.mail:
+        values["mail"] = member.mail
+    if member.manager:
+        values["manager"] = by_name[member.manager].dn
+    if member.ends_on:
+        values["contractEnd"] = member.ends_on.isoformat()
+    if member.state == "must-change":
+        values["pwdReset"] = "TRUE"
+    if member.state == "disabled":
+        values["pwdAccountLockedTime"] = PERMANENTLY_LOCKED
+    lines = [f"dn: {member.dn}", "objectClass: inetOrgPerson", "objectClass: cityPerson"]
+    lines += [f"{name}:: {b64encode(value.encode()).decode()}" for name, value in values.items()]
+    return "\n".join(lines)
