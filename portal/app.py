@@ -5,7 +5,7 @@ from importlib import import_module
 from typing import Any
 
 from flask import Flask, g, has_request_context, request
-from flask_babel import Babel, format_date, format_datetime, get_domain, get_locale
+from flask_babel import Babel, get_domain, get_locale
 from flask_login import LoginManager, current_user
 from flask_wtf.csrf import CSRFProtect
 from jinja2 import StrictUndefined
@@ -14,6 +14,7 @@ from whitenoise import WhiteNoise
 
 from portal import assets, cli, db, web
 from portal.config import ROOT, Settings
+from portal.documents import dates
 
 SLICES = {
     "people": "/people",
@@ -102,11 +103,11 @@ def _dress_pages(app: Flask, settings: Settings) -> None:
 
     @app.template_filter("day")
     def _day(value: date) -> str:
-        return str(format_date(value, "long"))
+        return dates.day(value, str(get_locale()))
 
     @app.template_filter("local_day")
     def _local_day(value: datetime) -> str:
-        return str(format_date(value.astimezone(settings.zone).date(), "long"))
+        return dates.day(value.astimezone(settings.zone).date(), str(get_locale()))
 
     @app.template_filter("iso_day")
     def _iso_day(value: datetime) -> str:
@@ -114,4 +115,4 @@ def _dress_pages(app: Flask, settings: Settings) -> None:
 
     @app.template_filter("moment")
     def _moment(value: datetime) -> str:
-        return str(format_datetime(value, "long"))
+        return dates.moment(value, str(get_locale()), settings.zone)

@@ -9,7 +9,11 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, reset_tzpath
+
+# The hour on a record must not depend on how old a machine's zone files are: zones change (the
+# City's own did in 2026). We take the pinned tzdata package, as Babel's pytz does.
+reset_tzpath(())
 
 ROOT = Path(__file__).resolve().parent.parent
 _COLOUR = re.compile(r"#[0-9a-f]{6}", re.IGNORECASE)

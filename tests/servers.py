@@ -124,8 +124,8 @@ class Slapd:
 
 
 @contextmanager
-def slapd(members: Iterable[Member] | None = None) -> Iterator[Slapd]:
-    """OpenLDAP's slapd with TLS, memberOf, ppolicy and the demonstration's people."""
+def slapd(members: Iterable[Member] | None = None, *, more: str = "") -> Iterator[Slapd]:
+    """OpenLDAP's slapd with TLS, ppolicy and the demonstration's people; `more` is LDIF."""
     folder = Path(tempfile.mkdtemp(prefix="portal-slapd-"))
     demo_directory.prepare(folder)
     pem = (folder / "demo-directory.pem").read_text()
@@ -133,7 +133,7 @@ def slapd(members: Iterable[Member] | None = None) -> Iterator[Slapd]:
     for name in ("config", "data"):
         (folder / name).mkdir()
     (folder / "config.ldif").write_text(_config(folder))
-    (folder / "data.ldif").write_text(_data(members or demo_people.everybody(), folder))
+    (folder / "data.ldif").write_text(_data(members or demo_people.everybody(), folder) + more)
     (folder / "key.pem").write_text(pem)
     slapadd = find_program("slapadd")
     for number, file in (("0", "config.ldif"), ("1", "data.ldif")):

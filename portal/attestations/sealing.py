@@ -18,8 +18,6 @@ from zoneinfo import ZoneInfo
 
 import nh3
 import segno
-from babel import Locale, UnknownLocaleError
-from babel.dates import format_date, format_datetime
 from babel.support import NullTranslations, Translations
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
@@ -31,7 +29,7 @@ from portal.attestations import record as records
 from portal.attestations.models import Attestation, Evidence
 from portal.audit import services as audit
 from portal.config import ROOT
-from portal.documents import pdf, seal
+from portal.documents import dates, pdf, seal
 from portal.documents.pdf import Attachment
 from portal.jobs import Job
 
@@ -165,7 +163,6 @@ class _Words:
     def __init__(self, language: str, zone: str) -> None:
         translations = Translations.load(ROOT / "translations", [language])
         _ = translations.ugettext if isinstance(translations, Translations) else _untranslated
-        locale = _locale(language)
         environment = Environment(
             loader=FileSystemLoader(ROOT / "templates"),
             autoescape=True,
@@ -177,8 +174,8 @@ class _Words:
         install = environment.install_gettext_translations  # type: ignore[attr-defined]
         install(translations, newstyle=True)
         environment.filters.update(
-            moment=partial(_moment, zone=ZoneInfo(zone), locale=locale),
-            day=partial(_day, zone=ZoneInfo(zone), locale=locale),
+            moment=partial(_moment, zone=ZoneInfo(zone), language=language),
+            day=partial(_day, zone=ZoneInfo(zone), language=language),
             paper=paper,
         )
         self.template = environment.get_template("documents/attestation.html")
@@ -200,14 +197,6 @@ def _untranslated(text: str) -> str:
     return str(NullTranslations().gettext(text))
 
 
-def _locale(language: str) -> Locale:
-    """The language as Canada writes it, else the language itself."""
-    try:
-        return Locale.parse(f"{language.replace('-', '_').partition('_')[0]}_CA")
-    except (UnknownLocaleError, ValueError):
-        return Locale.parse(language, sep="-")
-
-
 def _instant(text: str) -> datetime:
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
@@ -215,15 +204,15 @@ def _instant(text: str) -> datetime:
     return moment
 
 
-def _moment(text: str, *, zone: ZoneInfo, locale: Locale) -> str:
-    """An ISO time with its zone, as January 14, 2026 at 9:42:00 a.m. MST."""
-    return format_datetime(_instant(text), "long", tzinfo=zone, locale=locale)
+def _moment(text: str, *, zone: ZoneInfo, language: str) -> str:
+    """An ISO time with its zone, as people read it."""
+    return dates.moment(_instant(text), language, zone)
 
 
-def _day(text: str, *, zone: ZoneInfo, locale: Locale) -> str:
+def _day(text: str, *, zone: ZoneInfo, language: str) -> str:
     """An ISO date, or the day of an ISO time in this zone."""
     day = date.fromisoformat(text) if len(text) == 10 else _instant(text).astimezone(zone).date()
-    return format_date(day, "long", locale=locale)
+    return dates.day(day, language)
 
 
 @lru_cache(maxsize=32)

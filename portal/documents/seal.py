@@ -7,11 +7,9 @@ may change), in an invisible field. It is never the person's signature; that is 
 import asyncio
 import hashlib
 import io
-import os
-import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 
@@ -20,7 +18,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.serialization import pkcs12
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
+from cryptography.x509.oid import NameOID
 from flask import current_app
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 from pyhanko.pdf_utils.misc import PdfError
@@ -36,15 +34,11 @@ from pyhanko_certvalidator.registry import SimpleCertificateStore
 
 from portal.config import Misconfigured, Settings
 from portal.db import utc_now
-
-DEVELOPMENT = "DEVELOPMENT – NOT VALID"
-"""Part of the common name of every seal that must not be used in earnest."""
+from portal.documents.development_seal import DEVELOPMENT, development_seal
 
 FIELD = "Seal"
 
-_DOCUMENT_SIGNING = ObjectIdentifier("1.3.6.1.5.5.7.3.36")
 _LEAST_RESERVED = 8192  # hex digits; room for the signature without a trial run to measure it
-_DEVELOPMENT_DAYS = 3650
 
 Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 
@@ -176,7 +170,7 @@ def _load(file: str, password_file: str, folder: Path, organization: str, demo: 
         path = Path(file)
         password = Path(password_file).read_bytes().rstrip(b"\r\n") if password_file else None
     elif demo:
-        path, password = _development_seal(folder / "keys", organization), None
+        path, password = development_seal(folder / "keys", organization), None
     else:
         raise Misconfigured(["PORTAL_SEAL_FILE: the development seal is not for production."])
     try:
@@ -214,102 +208,6 @@ def _read(
     if not mine:
         raise ValueError("it holds no certificate for its key.")
     return key, mine[0], [one for one in certificates if one is not mine[0]]
-
-
-def _development_seal(folder: Path, organization: str) -> Path:
-    """The file with the development key; of several processes at once, one makes it."""
-    path = folder / "development-seal.pem"
-    if path.exists():
-        return path
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    draft = folder / f".{path.name}.{secrets.token_hex(8)}"
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(_make_development_seal(organization))
-        file.flush()
-        os.fsync(file.fileno())
-    try:
-        os.link(draft, path)  # fails when another process was faster: then its key is the key
-    except FileExistsError:
-        pass
-    finally:
-        draft.unlink()
-    return path
-
-
-def _make_development_seal(organization: str) -> bytes:
-    """Key and certificate of a seal, and of the authority that issued it; its key is forgotten."""
-    authority_key = ec.generate_private_key(ec.SECP256R1())
-    key = ec.generate_private_key(ec.SECP256R1())
-    authority_name = _name(f"{DEVELOPMENT} (authority)", organization)
-    start = datetime.now(UTC) - timedelta(days=1)
-    authority = (
-        _certificate(authority_name, authority_name, authority_key, start)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(_key_usage(signs_certificates=True), critical=True)
-        .sign(authority_key, hashes.SHA256())
-    )
-    certificate = (
-        _certificate(_name(f"{DEVELOPMENT} (seal)", organization), authority_name, key, start)
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(_key_usage(signs_certificates=False), critical=True)
-        .add_extension(
-            x509.ExtendedKeyUsage([ExtendedKeyUsageOID.EMAIL_PROTECTION, _DOCUMENT_SIGNING]),
-            critical=False,
-        )
-        .add_extension(
-            x509.AuthorityKeyIdentifier.from_issuer_public_key(authority_key.public_key()),
-            critical=False,
-        )
-        .sign(authority_key, hashes.SHA256())
-    )
-    return b"".join(
-        (
-            key.private_bytes(
-                serialization.Encoding.PEM,
-                serialization.PrivateFormat.PKCS8,
-                serialization.NoEncryption(),
-            ),
-            certificate.public_bytes(serialization.Encoding.PEM),
-            authority.public_bytes(serialization.Encoding.PEM),
-        )
-    )
-
-
-def _certificate(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey, start: datetime
-) -> x509.CertificateBuilder:
-    return (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(start)
-        .not_valid_after(start + timedelta(days=_DEVELOPMENT_DAYS))
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-    )
-
-
-def _name(common_name: str, organization: str) -> x509.Name:
-    parts = [x509.NameAttribute(NameOID.COMMON_NAME, common_name)]
-    if organization.strip():
-        parts.append(x509.NameAttribute(NameOID.ORGANIZATION_NAME, organization.strip()[:64]))
-    return x509.Name(parts)
-
-
-def _key_usage(*, signs_certificates: bool) -> x509.KeyUsage:
-    return x509.KeyUsage(
-        digital_signature=not signs_certificates,
-        content_commitment=not signs_certificates,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        key_cert_sign=signs_certificates,
-        crl_sign=signs_certificates,
-        encipher_only=False,
-        decipher_only=False,
-    )
 
 
 def check(

@@ -44,7 +44,8 @@ class DemoDirectory:
     def bind(self, dn: str, password: str) -> tuple[int, str, bytes | None]:
         """Result code, message, and the value of the password policy control, if any."""
         if dn.lower() == SERVICE:
-            return (0 if secrets.compare_digest(password, self._service_password) else 49), "", None
+            known = self._service_password.encode()
+            return (0 if secrets.compare_digest(password.encode(), known) else 49), "", None
         member = self._members.get(dn.lower())
         if member is None or password != PASSWORD:
             return 49, "", None
@@ -203,7 +204,7 @@ class _Conversation(socketserver.BaseRequestHandler):
                     self._extended(_parts(body)[0][1].decode())
                 elif kind != ABANDON:
                     return
-        except (OSError, ValueError, IndexError):
+        except (OSError, ValueError, LookupError, RecursionError):
             return  # gone, or no LDAP: nothing to say to either
 
     def _read(self) -> bytes | None:

@@ -21,6 +21,7 @@ from uuid import UUID
 
 from ldap3 import BASE, NONE, SAFE_SYNC, SIMPLE, SUBTREE, Connection, Server, Tls
 from ldap3.core.exceptions import LDAPException
+from ldap3.core.tls import check_hostname
 from ldap3.utils.conv import escape_filter_chars
 
 from portal.config import LdapSettings
@@ -28,9 +29,12 @@ from portal.config import LdapSettings
 T = TypeVar("T")
 
 PASSWORD_POLICY = "1.3.6.1.4.1.42.2.27.8.5.1"  # noqa: S105 - a control's OID
-MUST_CHANGE = 2  # changeAfterReset, draft-behera-ldap-password-policy 6.2
+# draft-behera-ldap-password-policy 6.2: passwordExpired, accountLocked, changeAfterReset
+EXPIRED, LOCKED, MUST_CHANGE = 0, 1, 2
+NOTHING = "1.1"  # as the attribute asked for: no attributes (RFC 4511, 4.5.1.8)
 PERMANENTLY_LOCKED = "000001010000Z"
 ACCOUNT_DISABLED = 0x2  # userAccountControl
+IDLE_SECONDS = 60  # a firewall may forget a connection that is idle for longer, without a word
 LONGEST_NAME = 256
 LONGEST_PASSWORD = 1024
 CLOSED = {"533": "disabled", "701": "expired", "530": "hours", "531": "workstation"}
@@ -112,7 +116,7 @@ class LdapDirectory:
 
     def tls(self, host: str) -> Tls:
         """Verified TLS for a host; there is no other kind."""
-        return Tls(
+        return _Tls(
             validate=ssl.CERT_REQUIRED,
             ca_certs_file=self.settings.ca_file or None,
             sni=host,
@@ -156,14 +160,16 @@ class LdapDirectory:
     def everyone(self) -> Iterator[Entry]:
         """As in Directory: every base must end with result 0, or nothing counts."""
         people, members = self._ask(lambda line: (line.people(), line.members()), seconds=300)
-        managers = {person.manager_dn.lower() for person in people}
+        managers = {person.manager_dn.lower() for person in people if person.kind != "contractor"}
         names = {person.dn.lower(): person.full_name for person in people}
         for person in people:
             dn = person.dn.lower()
             yield replace(
                 person,
                 is_manager=dn in managers,
-                sponsor=names.get(person.manager_dn.lower(), ""),
+                sponsor=names.get(person.manager_dn.lower(), "")
+                if person.kind == "contractor"
+                else "",
                 groups=frozenset(group for group, dns in members.items() if dn in dns),
             )
 
@@ -182,10 +188,10 @@ class LdapDirectory:
                     with _cut_off(line, over_at):
                         answer = question(line)
                 except (LDAPException, OSError) as fault:
-                    was_kept = line.reused
+                    hung_up = line.hung_up(fault)
                     line.close()
                     faults.append(f"{url}: {type(fault).__name__}")
-                    if was_kept and time.monotonic() < over_at:
+                    if hung_up and time.monotonic() < over_at:
                         continue
                     self._cooling[url] = time.monotonic() + self.settings.cooldown
                 except BaseException:
@@ -215,6 +221,16 @@ class LdapDirectory:
         return self._groups
 
 
+class _Tls(Tls):  # type: ignore[misc]
+    """TLS whose socket is known during the handshake, so that the deadline can end it."""
+
+    def wrap_socket(self, connection: Connection, do_handshake: bool = False) -> None:
+        """As in ldap3, which hides the socket until the handshake is done."""
+        super().wrap_socket(connection)
+        connection.socket.do_handshake()
+        check_hostname(connection.socket, connection.server.host, self.valid_names)
+
+
 class _Line:
     """One conversation with one server: a service connection, kept, and one user bind."""
 
@@ -223,25 +239,33 @@ class _Line:
         self._settings = directory.settings
         self._url = url
         self._over_at = over_at
-        self._user: Connection | None = None
-        self.reused = False
+        self._services: dict[str, tuple[Connection, float]]
+        self._services = directory.kept.__dict__.setdefault("services", {})
+        self._opened: list[Connection] = []
+        self._reused = False
 
     @property
     def connections(self) -> list[Connection]:
-        """What is open now."""
-        kept = getattr(self._directory.kept, "services", {}).get(self._url)
-        return [each for each in (kept, self._user) if each is not None]
+        """What is open now, or being opened."""
+        kept = self._services.get(self._url)
+        return [kept[0], *self._opened] if kept else self._opened
+
+    def hung_up(self, fault: Exception) -> bool:
+        """Whether only the kept connection is gone: nothing is known against the server then."""
+        return self._reused and not self._opened and not isinstance(fault, TimeoutError)
 
     def close(self) -> None:
         """Drop everything; the next question starts anew."""
-        self.close_user()
-        kept = getattr(self._directory.kept, "services", {}).pop(self._url, None)
-        _hang_up(kept)
+        for connection in self.connections:
+            _hang_up(connection)
+        self._services.pop(self._url, None)
 
     def close_user(self) -> None:
-        """End the connection on which the person was bound."""
-        _hang_up(self._user)
-        self._user = None
+        """End the connection on which the person was bound; the service's is kept."""
+        kept = self._services.get(self._url)
+        for connection in self._opened:
+            if kept is None or connection is not kept[0]:
+                _hang_up(connection)
 
     def by_login(self, name: str) -> list[Entry]:
         """The entries with this login name; more than one is as bad as none."""
@@ -257,7 +281,6 @@ class _Line:
 
     def complete(self, found: Entry) -> Entry:
         """The entry with what other entries say: groups, reports, the sponsor's name."""
-        reports = self._raw(f"(manager={escape_filter_chars(found.dn)})", ["1.1"], limit=1)
         sponsor = ""
         if found.kind == "contractor" and found.manager_dn:
             rows = self._raw("(objectClass=*)", [self._attribute("full_name")], found.manager_dn)
@@ -266,7 +289,21 @@ class _Line:
         groups = self._groups_of(found.dn)
         if required and required not in groups:
             raise AccountClosed("not-in-group")
-        return replace(found, is_manager=bool(reports), sponsor=sponsor, groups=groups)
+        return replace(
+            found, is_manager=self._has_reports(found.dn), sponsor=sponsor, groups=groups
+        )
+
+    def _has_reports(self, dn: str) -> bool:
+        """Whether an employee names this person as manager; contractors name a sponsor there."""
+        manager, kind = self._attribute("manager"), self._attribute("kind")
+        if manager == NOTHING:
+            return False
+        employee = "" if kind == NOTHING else f"(!({kind}=contractor))"
+        wanted = f"(&{self._settings.user_filter}({manager}={escape_filter_chars(dn)}){employee})"
+        return any(
+            self._raw(wanted, [NOTHING], base, scope=SUBTREE, limit=1)
+            for base in self._settings.user_bases
+        )
 
     def people(self) -> list[Entry]:
         """Everyone under all bases. Raises Misbehaving where an answer is cut short."""
@@ -286,10 +323,10 @@ class _Line:
     def group_dn(self, name: str) -> str:
         """The DN of a group given by DN or by name. Raises Misbehaving if there is no such."""
         if "=" in name:
-            rows = self._raw("(objectClass=*)", ["1.1"], name)
+            rows = self._raw("(objectClass=*)", [NOTHING], name)
         else:
             wanted = f"(cn={escape_filter_chars(name)})"
-            rows = self._raw(wanted, ["1.1"], self._settings.group_base, scope=SUBTREE)
+            rows = self._raw(wanted, [NOTHING], self._settings.group_base, scope=SUBTREE)
         if len(rows) != 1:
             raise Misbehaving(f"the group {name!r} does not resolve to one entry")
         return str(rows[0]["dn"])
@@ -299,39 +336,39 @@ class _Line:
 
         Raises WrongCredentials, MustChangePassword, AccountClosed.
         """
-        self._user = self._open(found.dn, password.encode(), [(PASSWORD_POLICY, False, None)])
+        user = self._open(found.dn, password.encode(), [(PASSWORD_POLICY, False, None)])
         try:
-            _classify(self._user, found)
+            _classify(user, found)
         finally:
             self.close_user()
 
     def bind_nobody(self, password: str) -> None:
         """Take as long over an unknown name as over a known one."""
         nobody = f"cn=nobody,{self._settings.user_bases[0]}"
-        self._user = self._open(nobody, password.encode(), [(PASSWORD_POLICY, False, None)])
+        self._open(nobody, password.encode(), [(PASSWORD_POLICY, False, None)])
         self.close_user()
 
     def _service(self) -> Connection:
         """The service connection of this thread and server, bound once and kept."""
-        services: dict[str, Connection] = self._directory.kept.__dict__.setdefault("services", {})
-        kept = services.get(self._url)
-        if kept is not None:
-            self.reused = True
+        kept, used_at = self._services.get(self._url, (None, 0.0))
+        if kept is not None and time.monotonic() - used_at <= IDLE_SECONDS:
+            self._reused = self._reused or kept not in self._opened
+            self._services[self._url] = (kept, time.monotonic())
             return kept
+        _hang_up(kept)
         password = Path(self._settings.bind_password_file).read_bytes().strip()
         opened = self._open(self._settings.bind_dn, password, None)
         if opened.result["result"] != 0 or not opened.bound:
             _hang_up(opened)
             raise Misbehaving(f"{self._url} refused the service account: {_code(opened)}")
-        services[self._url] = opened
+        self._services[self._url] = (opened, time.monotonic())
         return opened
 
     def _open(self, dn: str, password: bytes, controls: list[Any] | None) -> Connection:
         """A new connection, encrypted before anything else, with one simple bind done."""
         if not dn or not password:
             raise WrongCredentials("blank")
-        left = self._over_at - time.monotonic()
-        if left <= 0:
+        if time.monotonic() >= self._over_at:
             raise TimeoutError("the deadline is over")
         parts = urlsplit(self._url)
         server = Server(
@@ -340,7 +377,7 @@ class _Line:
             use_ssl=parts.scheme == "ldaps",
             tls=self._directory.tls(parts.hostname or ""),
             get_info=NONE,
-            connect_timeout=max(1, min(self._settings.connect_timeout, int(left))),
+            connect_timeout=self._settings.connect_timeout,
         )
         connection = Connection(
             server,
@@ -349,8 +386,9 @@ class _Line:
             authentication=SIMPLE,
             client_strategy=SAFE_SYNC,
             auto_referrals=False,
-            receive_timeout=max(1, min(self._settings.read_timeout, int(left))),
+            receive_timeout=self._settings.read_timeout,
         )
+        self._opened.append(connection)
         try:
             connection.open()
             connection.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -426,7 +464,7 @@ class _Line:
             member = escape_filter_chars(waiting.pop())
             either = f"(|(member={member})(uniqueMember={member}))"
             base = self._settings.group_base
-            for row in self._raw(either, ["1.1"], base, scope=SUBTREE):
+            for row in self._raw(either, [NOTHING], base, scope=SUBTREE):
                 if row["dn"].lower() not in seen:
                     seen.add(row["dn"].lower())
                     waiting.append(row["dn"])
@@ -456,7 +494,7 @@ class _Line:
         return seen
 
     def _attribute(self, name: str) -> str:
-        return self._directory.attributes.get(name, "1.1")
+        return self._directory.attributes.get(name, NOTHING)
 
     def _wanted_attributes(self) -> list[str]:
         own = {*self._directory.attributes.values(), self._settings.id_attr}
@@ -494,9 +532,10 @@ def _cut_off(line: _Line, over_at: float) -> Iterator[None]:
     """Close the line's sockets at the deadline: a dripping server never times out by itself."""
 
     def cut() -> None:
-        for connection in line.connections:
-            with suppress(OSError, AttributeError):
-                connection.socket.shutdown(socket.SHUT_RDWR)
+        for connection in list(line.connections):
+            with suppress(OSError, TypeError):  # not open yet, or not any more
+                # SSLSocket's own shutdown would first take TLS away from the other thread.
+                socket.socket.shutdown(connection.socket, socket.SHUT_RDWR)
 
     timer = threading.Timer(max(0.0, over_at - time.monotonic()), cut)
     timer.daemon = True
@@ -534,10 +573,12 @@ def _classify(connection: Connection, found: Entry) -> None:
         raise AccountClosed(CLOSED[subcode[1]])
     if subcode and subcode[1] in CHANGE_FIRST:
         raise MustChangePassword(CHANGE_FIRST[subcode[1]])
+    if code == 49 and _policy_error(result) == EXPIRED:
+        raise MustChangePassword("password-expired")
     if code == 49 and found.is_closed:
         raise AccountClosed("disabled")
     if code == 49:
-        locked = (subcode and subcode[1] == "775") or _policy_error(result) == 1
+        locked = (subcode and subcode[1] == "775") or _policy_error(result) == LOCKED
         raise WrongCredentials("locked" if locked else "password")
     raise Misbehaving(f"a bind was answered with {_code(connection)}")
 

@@ -12,7 +12,7 @@ from uuid import UUID
 from flask_babel import gettext as _
 from flask_babel import ngettext
 from flask_login import UserMixin
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, func, or_, select, update
 
 from portal import db
 from portal.audit import services as audit
@@ -271,7 +271,7 @@ def _ask_directory(door: Door, username: str, address: str, ask: Any) -> Any:
         log.error("directory %s: %s", reference, fault)
         _forget(FailedSignIn.id.in_(knock))
         raise DirectoryUnavailable(reference) from None
-    _forget(FailedSignIn.subject == subject)
+    _forget(or_(FailedSignIn.subject == subject, FailedSignIn.id.in_(knock)))
     return answer
 
 
