@@ -120,8 +120,9 @@ def open_campaign(
 def demo_directory() -> None:
     """Run the demonstration's own directory, on loopback."""
     from portal.people import demo_directory as demo
+    from portal.people import demo_keys
 
-    demo.prepare(_settings().data_dir)
+    demo_keys.prepare(_settings().data_dir)
     demo.serve(_settings().data_dir, _settings().demo_directory_port)
 
 
@@ -142,10 +143,13 @@ def backup(file: Path) -> None:
     """Take a consistent copy of the database while the portal runs."""
     engine = current_app.extensions["engine"]
     if engine.dialect.name == "postgresql":
-        address = engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
-        subprocess.run(  # noqa: S603 - our own words
+        url = engine.url
+        where = {"HOST": url.host, "PORT": url.port, "USER": url.username}
+        where |= {"PASSWORD": url.password, "DATABASE": url.database}
+        given = {f"PG{name}": str(value) for name, value in where.items() if value}
+        subprocess.run(  # noqa: S603 - our own words; the password is not among them
             ["pg_dump", "--format=custom", f"--file={file}"],  # noqa: S607 - from PATH
-            env={**os.environ, "PGDATABASE": address},
+            env={**os.environ, **given},
             check=True,
         )
     else:

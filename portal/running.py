@@ -26,7 +26,7 @@ from portal.config import ROOT, Misconfigured, Settings
 from portal.courses import content
 from portal.courses import services as courses
 from portal.migrations import upgrade
-from portal.people import demo_directory, demo_people
+from portal.people import demo_keys, demo_people
 from portal.people import services as people
 from portal.people.door import current_door
 
@@ -55,7 +55,7 @@ def main() -> int:
     try:
         app = create_app(settings)
         upgrade(app.extensions["engine"])
-        demo_directory.prepare(settings.data_dir)
+        demo_keys.prepare(settings.data_dir)
         children["demo directory"] = _start(environment, "flask", "portal", "demo-directory")
         children["web server"] = _start(environment, "granian", *_granian(environment))
         _prepare(app, settings)

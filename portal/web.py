@@ -15,7 +15,7 @@ from flask_babel import gettext as _
 from flask_login import current_user
 from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import OperationalError
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, SecurityError
 
 from portal import db
 from portal.config import Role, Settings
@@ -153,6 +153,8 @@ def init_app(app: Flask) -> None:
 
     @app.errorhandler(HTTPException)
     def _http(error: HTTPException) -> ResponseReturnValue:
+        if isinstance(error, SecurityError):  # a host that is not ours has no pages
+            return Response("400 Bad Request", 400, mimetype="text/plain")
         if error.code is not None and error.code < 400:
             return error.get_response()
         return refusal_page(error.code or 500, error.name, error.description or "")

@@ -39,6 +39,7 @@ class Browser(FlaskClient):
     """A test client whose every request has a context of its own, as in a real server."""
 
     def open(self, *args: object, **kwargs: object) -> TestResponse:
+        kwargs.setdefault("buffered", True)  # a stream is read within its context
         return contextvars.Context().run(super().open, *args, **kwargs)
 
 

@@ -12,7 +12,7 @@ from portal import db
 from portal.attestations import services as attestations
 from portal.attestations.models import Attestation
 from portal.campaigns import services as campaigns
-from portal.campaigns.models import Assignment, Campaign
+from portal.campaigns.models import Assignment, Campaign, Status
 from portal.campaigns.services import Plan
 from portal.courses import services as courses
 from portal.courses.models import CourseVersion
@@ -50,8 +50,10 @@ def make_person(full_name: str = "", **facts: Any) -> Person:
 
 
 def make_hr(full_name: str = "Harper Singh") -> Person:
-    """Someone from HR."""
-    return make_person(full_name, department="Human Resources", roles=["hr", "learner"])
+    """Someone from HR, who is in no campaign for employees."""
+    return make_person(
+        full_name, kind="contractor", department="Human Resources", roles=["hr", "learner"]
+    )
 
 
 def publish(key: str = "small-course") -> CourseVersion:
@@ -100,7 +102,8 @@ def make_assignment(
     for name, value in facts.items():
         setattr(assignment, name, value)
     db.session.flush()
-    if done:
+    db.session.refresh(assignment)
+    if done and assignment.status is Status.NOT_STARTED:
         course = courses.get_course(campaign.course_version_id)
         walk(assignment.id, identify(person), course)
     return assignment

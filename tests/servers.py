@@ -15,9 +15,9 @@ from pathlib import Path
 import psycopg
 
 from portal.config import LdapSettings
-from portal.people import demo_directory, demo_people
+from portal.people import demo_keys, demo_people
 from portal.people.demo_people import Member
-from portal.people.directory import PERMANENTLY_LOCKED
+from portal.people.ldap_line import PERMANENTLY_LOCKED
 
 
 def find_program(name: str, *folders: str) -> str:
@@ -127,7 +127,7 @@ class Slapd:
 def slapd(members: Iterable[Member] | None = None, *, more: str = "") -> Iterator[Slapd]:
     """OpenLDAP's slapd with TLS, ppolicy and the demonstration's people; `more` is LDIF."""
     folder = Path(tempfile.mkdtemp(prefix="portal-slapd-"))
-    demo_directory.prepare(folder)
+    demo_keys.prepare(folder)
     pem = (folder / "demo-directory.pem").read_text()
     plain, secure = free_port(), free_port()
     for name in ("config", "data"):

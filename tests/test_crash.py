@@ -25,7 +25,7 @@ from portal.campaigns.models import Assignment, Campaign
 from portal.config import Settings
 from portal.courses import services as courses
 from portal.migrations import upgrade
-from portal.people import demo_directory, demo_people
+from portal.people import demo_directory, demo_keys, demo_people
 from portal.people import services as people
 from portal.people.door import current_door
 from portal.people.models import Person
@@ -170,7 +170,7 @@ def test_what_a_person_was_told_is_signed_survives_fifty_kills(tmp_path):
     }
     app = create_app(settings)
     upgrade(app.extensions["engine"])
-    demo_directory.prepare(tmp_path)
+    demo_keys.prepare(tmp_path)
     password = (tmp_path / "demo-directory-password").read_text()
     directory = demo_directory.DemoServer(
         ("127.0.0.1", settings.demo_directory_port),

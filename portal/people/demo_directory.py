@@ -4,22 +4,14 @@ It lets the whole portal run on a machine where no directory is installed. It kn
 search with the common filters and paging, StartTLS and who-am-I, and nothing that writes.
 """
 
-import os
 import re
 import secrets
 import socket
 import socketserver
 import ssl
 from collections.abc import Callable, Iterable, Iterator
-from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any
-
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from portal.people.demo_people import BASE, CONTRACTORS, GROUPS, PASSWORD, PEOPLE, SERVICE, Member
 
@@ -332,72 +324,6 @@ class DemoServer(socketserver.ThreadingTCPServer):
         super().__init__(address, _Conversation)
 
 
-def make_certificate(folder: Path, *, days: int = 3650) -> Path:
-    """An authority and a certificate for `localhost`, made once; returns the authority's PEM."""
-    authority_file = folder / "demo-directory-ca.pem"
-    if authority_file.exists() and (folder / "demo-directory.pem").exists():
-        return authority_file
-    now = datetime.now(UTC) - timedelta(minutes=5)
-    ca_key, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
-    ca_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Demo directory CA")])
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-
-    def certificate(subject: x509.Name, public: Any, *, ca: bool) -> x509.Certificate:
-        builder = (
-            x509.CertificateBuilder()
-            .subject_name(subject)
-            .issuer_name(ca_name)
-            .public_key(public)
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now)
-            .not_valid_after(now + timedelta(days=days))
-            .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
-            .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
-            .add_extension(
-                x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key()),
-                critical=False,
-            )
-            .add_extension(
-                x509.KeyUsage(
-                    digital_signature=True,
-                    content_commitment=False,
-                    key_encipherment=False,
-                    data_encipherment=False,
-                    key_agreement=False,
-                    key_cert_sign=ca,
-                    crl_sign=ca,
-                    encipher_only=False,
-                    decipher_only=False,
-                ),
-                critical=True,
-            )
-        )
-        if not ca:
-            builder = builder.add_extension(
-                x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False
-            ).add_extension(
-                x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False
-            )
-        return builder.sign(ca_key, hashes.SHA256())
-
-    authority = certificate(ca_name, ca_key.public_key(), ca=True)
-    own = certificate(name, key.public_key(), ca=False)
-    private = key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
-    pem = serialization.Encoding.PEM
-    _write(folder / "demo-directory.pem", private + own.public_bytes(pem))
-    _write(authority_file, authority.public_bytes(pem))
-    return authority_file
-
-
-def _write(path: Path, data: bytes) -> None:
-    with open(path, "wb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
-        file.write(data)
-
-
 def serve(folder: Path, port: int) -> None:
     """Run the demo directory of a data folder in the foreground, until the process ends."""
     from portal.people.demo_people import everybody
@@ -406,11 +332,3 @@ def serve(folder: Path, port: int) -> None:
     with DemoServer(("127.0.0.1", port), DemoDirectory(everybody(), password), folder) as server:
         print(f"Demonstration directory, not for real people: ldaps://localhost:{port}", flush=True)
         server.serve_forever()
-
-
-def prepare(folder: Path) -> None:
-    """Make the certificate and the service account's password of the demo, once."""
-    make_certificate(folder)
-    password = folder / "demo-directory-password"
-    if not password.exists():
-        _write(password, secrets.token_urlsafe(24).encode())

@@ -1,6 +1,6 @@
 """The way in: this app's directory and the rules of the door, made once per app."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from hmac import new as hmac
 from typing import cast
@@ -9,7 +9,8 @@ from flask import current_app
 
 from portal.config import LdapSettings, Role, Settings
 from portal.people import demo_people
-from portal.people.directory import Directory, LdapDirectory
+from portal.people.directory import Directory
+from portal.people.ldap import LdapDirectory
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class Door:
     tries_address: int
     idle_minutes: int
     session_hours: int
-    key: bytes
+    key: bytes = field(repr=False)
 
     def subject(self, kind: str, value: str) -> bytes:
         """A name or address as a keyed hash: counted, and not readable from the table."""

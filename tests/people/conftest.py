@@ -10,10 +10,11 @@ import pytest
 from flask import Flask
 
 from portal.config import LdapSettings, Role
-from portal.people import demo_directory, demo_people
+from portal.people import demo_keys, demo_people
 from portal.people.demo_directory import DemoDirectory, DemoServer
-from portal.people.directory import Entry, LdapDirectory
+from portal.people.directory import Entry
 from portal.people.door import Door
+from portal.people.ldap import LdapDirectory
 from tests.fakes import FakeDirectory
 
 ADA = Entry(
@@ -64,7 +65,7 @@ class NotingDirectory(DemoDirectory):
 @contextmanager
 def running_demo(folder: Path, *, ldaps: bool = True, port: int = 0) -> Iterator[Demo]:
     """The demo directory on a port of its own."""
-    demo_directory.prepare(folder)
+    demo_keys.prepare(folder)
     entries = NotingDirectory((folder / "demo-directory-password").read_text())
     with DemoServer(("127.0.0.1", port), entries, folder, ldaps=ldaps) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)

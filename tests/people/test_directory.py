@@ -15,11 +15,11 @@ from portal.people.directory import (
     LONGEST_NAME,
     LONGEST_PASSWORD,
     AccountClosed,
-    LdapDirectory,
     Misbehaving,
     MustChangePassword,
     WrongCredentials,
 )
+from portal.people.ldap import LdapDirectory
 from tests import servers
 
 ACTIVE = [member for member in CAST if member.state == "active"]

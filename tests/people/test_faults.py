@@ -4,8 +4,9 @@ import socket
 import ssl
 import threading
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -16,12 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from portal.people import demo_directory, demo_people
 from portal.people.demo_directory import BIND_DONE, SEARCH_DONE
 from portal.people.demo_people import PASSWORD
-from portal.people.directory import (
-    AccountClosed,
-    Misbehaving,
-    Unreachable,
-    WrongCredentials,
-)
+from portal.people.directory import AccountClosed, Misbehaving, Unreachable, WrongCredentials
 from tests import servers
 from tests.people.conftest import running_demo
 from tests.people.proxy import Proxy, black_hole
@@ -191,7 +187,7 @@ def test_a_connection_idle_for_long_is_not_trusted(demo, proxies, monkeypatch):
     sign_in(directory)
     assert only.accepted == knocked + 1  # the person's own bind; the service's is kept
 
-    monkeypatch.setattr("portal.people.directory.IDLE_SECONDS", -1)
+    monkeypatch.setattr("portal.people.ldap_line.IDLE_SECONDS", -1)
     sign_in(directory)
     assert only.accepted > knocked + 3
 
@@ -271,7 +267,7 @@ def make_server_pem(folder, *, name="localhost", days=10, trusted_by=None):
 @pytest.mark.parametrize("ldaps", [True, False], ids=["ldaps", "starttls"])
 @pytest.mark.parametrize("fault", ["expired", "wrong host", "untrusted", "missing", "garbage"])
 def test_no_password_goes_to_a_server_that_is_not_proven(tmp_path, demo, fault, ldaps):
-    foreign = open(demo.settings.ca_file, "rb").read()
+    foreign = Path(demo.settings.ca_file).read_bytes()
     make_server_pem(
         tmp_path,
         name="directory.example" if fault == "wrong host" else "localhost",
@@ -345,7 +341,7 @@ def test_no_password_goes_to_a_server_that_refuses_starttls(demo, code):
     with at_most(1), pytest.raises((Unreachable, Misbehaving)):
         sign_in(directory)
     server.listener.close()
-    secret = open(demo.settings.bind_password_file, "rb").read()
+    secret = Path(demo.settings.bind_password_file).read_bytes()
     assert demo_directory.START_TLS.encode() in server.heard
     assert PASSWORD.encode() not in server.heard
     assert secret not in server.heard
@@ -407,10 +403,8 @@ def test_bytes_that_are_no_ldap_do_not_end_the_demo_server(demo, data, capfd):
     with encrypted(demo) as raw:
         raw.sendall(data)
         raw.settimeout(0.2)
-        try:
+        with suppress(OSError):
             raw.recv(100)
-        except OSError:
-            pass
     with socket.create_connection(("127.0.0.1", demo.port)) as plain:
         plain.sendall(data)
 

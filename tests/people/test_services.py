@@ -99,11 +99,8 @@ def test_a_mover_with_a_new_name_and_place_stays_the_same_person(app, door):
     )
 
     assert after.id == before.id
-    assert (after.username, after.full_name, after.sort_name) == (
-        "ada.king",
-        "Ada King",
-        "king, ada",
-    )
+    assert (after.username, after.full_name) == ("ada.king", "Ada King")
+    assert after.sort_name == "king, ada"
     assert (after.department, after.email) == ("Finance", "")
     assert count(Person) == 1
 
@@ -181,10 +178,8 @@ def test_signing_in_opens_a_session_whose_token_is_not_in_the_database(app, door
     with db.reading() as session:
         row = session.scalars(select(Session)).one()
     assert row.token_hash == sha256(ada.token.encode()).digest()
-    assert (
-        ada.token.encode()
-        not in (app.extensions["settings"].data_dir / "portal.sqlite3").read_bytes()
-    )
+    for file in app.extensions["settings"].data_dir.glob("portal.sqlite3*"):
+        assert ada.token.encode() not in file.read_bytes()
     assert len(ada.token) >= 43
     assert services.find_session(door, ada.token) == ada
     assert ada.token not in repr(ada)

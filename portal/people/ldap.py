@@ -1,0 +1,195 @@
+"""The city directory behind LDAP, through ldap3: servers in order, and one deadline over all.
+
+The rules here are paid for by measurements: every answer is checked by its result code, TLS is
+verified and has no off switch, passwords go as UTF-8 bytes, connections are never shared by
+threads, and one deadline stands over everything that a sign-in does.
+"""
+
+import math
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from typing import TypeVar
+
+from ldap3 import Connection, Tls
+from ldap3.core.exceptions import LDAPException
+from ldap3.core.tls import check_hostname
+
+from portal.config import LdapSettings
+from portal.people.directory import (
+    LONGEST_NAME,
+    LONGEST_PASSWORD,
+    Entry,
+    Unreachable,
+    WrongCredentials,
+)
+from portal.people.ldap_line import Line
+
+T = TypeVar("T")
+
+GROUPS_SECONDS = 600  # how long a role group is taken to be where it was
+
+
+class LdapDirectory:
+    """A directory behind LDAP: OpenLDAP and its like, or Active Directory."""
+
+    def __init__(self, settings: LdapSettings, *, wanted_groups: Iterable[str] = ()) -> None:
+        self.settings = settings
+        self.wanted_groups = tuple(wanted_groups)
+        self.attributes = dict(pair.split("=", 1) for pair in settings.attr_map)
+        self.kept = threading.local()
+        self._groups: tuple[float, dict[str, str]] = (-math.inf, {})
+        self._cooling: dict[str, float] = {}
+
+    def tls(self, host: str) -> Tls:
+        """Verified TLS for a host; there is no other kind."""
+        return _Tls(
+            validate=ssl.CERT_REQUIRED,
+            ca_certs_file=self.settings.ca_file or None,
+            sni=host,
+        )
+
+    def authenticate(self, username: str, password: str) -> Entry:
+        """As in Directory; the table of outcomes is tested against real servers."""
+        name = _checked(username, password)
+
+        def ask(line: Line) -> Entry:
+            found = line.by_login(name)
+            if len(found) != 1:
+                line.bind_nobody(password)
+                raise WrongCredentials("no-entry" if not found else "several-entries")
+            line.bind_as(found[0], password)
+            return line.complete(found[0])
+
+        return self._ask(ask)
+
+    def confirm(self, entry_id: str, password: str) -> None:
+        """As in Directory: one search and one bind."""
+        _checked("someone", password)
+
+        def ask(line: Line) -> None:
+            found = line.by_id(entry_id)
+            if found is None:
+                raise WrongCredentials("gone")
+            line.bind_as(found, password)
+
+        self._ask(ask)
+
+    def find(self, entry_id: str) -> Entry | None:
+        """As in Directory."""
+
+        def ask(line: Line) -> Entry | None:
+            found = line.by_id(entry_id)
+            return line.complete(found) if found else None
+
+        return self._ask(ask)
+
+    def everyone(self) -> Iterator[Entry]:
+        """As in Directory: every base must end with result 0, or nothing counts."""
+        people, members = self._ask(lambda line: (line.people(), line.members()), seconds=300)
+        managers = {person.manager_dn.lower() for person in people if person.kind != "contractor"}
+        names = {person.dn.lower(): person.full_name for person in people}
+        for person in people:
+            dn = person.dn.lower()
+            yield replace(
+                person,
+                is_manager=dn in managers,
+                sponsor=names.get(person.manager_dn.lower(), "")
+                if person.kind == "contractor"
+                else "",
+                groups=frozenset(group for group, dns in members.items() if dn in dns),
+            )
+
+    def _ask(self, question: Callable[[Line], T], *, seconds: int = 0) -> T:
+        """Put the question to the first server that answers, all within one deadline.
+
+        A server that fails is left alone for a while. A kept connection that the server has
+        hung up is opened again first.
+        """
+        over_at = time.monotonic() + (seconds or self.settings.deadline)
+        faults = []
+        for url in self._order():
+            for _again in range(2):
+                line = Line(self, url, over_at)
+                try:
+                    with _cut_off(line, over_at):
+                        answer = question(line)
+                except (LDAPException, OSError) as fault:
+                    hung_up = line.hung_up(fault)
+                    line.close()
+                    faults.append(f"{url}: {type(fault).__name__}")
+                    if hung_up and time.monotonic() < over_at:
+                        continue
+                    self._cooling[url] = time.monotonic() + self.settings.cooldown
+                except BaseException:
+                    line.close_user()
+                    raise
+                else:
+                    self._cooling.pop(url, None)
+                    return answer
+                break
+            if time.monotonic() >= over_at:
+                break
+        raise Unreachable("; ".join(faults))
+
+    def _order(self) -> list[str]:
+        """The servers, those that failed lately last: when all are cooling, all are tried."""
+        now = time.monotonic()
+        return sorted(self.settings.urls, key=lambda url: self._cooling.get(url, 0) > now)
+
+    def groups(self, line: Line) -> dict[str, str]:
+        """DN of each wanted group -> its name in our settings.
+
+        Raises Misbehaving for a group that does not resolve: a typing mistake must not quietly
+        take a role from everybody.
+        """
+        resolved_at, found = self._groups
+        if time.monotonic() - resolved_at > GROUPS_SECONDS:
+            found = {line.group_dn(name).lower(): name for name in self.wanted_groups}
+            self._groups = time.monotonic(), found
+        return found
+
+
+class _Tls(Tls):  # type: ignore[misc]
+    """TLS whose socket is known during the handshake, so that the deadline can end it."""
+
+    def wrap_socket(self, connection: Connection, do_handshake: bool = False) -> None:
+        """As in ldap3, which hides the socket until the handshake is done."""
+        super().wrap_socket(connection)
+        connection.socket.do_handshake()
+        check_hostname(connection.socket, connection.server.host, self.valid_names)
+
+
+@contextmanager
+def _cut_off(line: Line, over_at: float) -> Iterator[None]:
+    """Close the line's sockets at the deadline: a dripping server never times out by itself."""
+
+    def cut() -> None:
+        for connection in list(line.connections):
+            with suppress(OSError, TypeError):  # not open yet, or not any more
+                # SSLSocket's own shutdown would first take TLS away from the other thread.
+                socket.socket.shutdown(connection.socket, socket.SHUT_RDWR)
+
+    timer = threading.Timer(max(0.0, over_at - time.monotonic()), cut)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _checked(username: str, password: str) -> str:
+    """The tidy login name. Raises WrongCredentials before anything goes over the network."""
+    name = username.strip()
+    if not name or not password:
+        raise WrongCredentials("blank")
+    if "\0" in name or "\0" in password:
+        raise WrongCredentials("nul")
+    if len(name) > LONGEST_NAME or len(password) > LONGEST_PASSWORD:
+        raise WrongCredentials("too-long")
+    return name

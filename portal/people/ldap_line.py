@@ -1,0 +1,362 @@
+"""One conversation with one LDAP server: what is asked, and what the answers mean."""
+
+import socket
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from ldap3 import BASE, NONE, SAFE_SYNC, SIMPLE, SUBTREE, Connection, Server
+from ldap3.core.exceptions import LDAPException
+from ldap3.utils.conv import escape_filter_chars
+
+from portal.people.directory import (
+    AccountClosed,
+    Entry,
+    Misbehaving,
+    WrongCredentials,
+)
+from portal.people.ldap_answers import PASSWORD_POLICY, classify, outcome
+
+if TYPE_CHECKING:
+    from portal.people.ldap import LdapDirectory
+
+NOTHING = "1.1"  # as the attribute asked for: no attributes (RFC 4511, 4.5.1.8)
+PERMANENTLY_LOCKED = "000001010000Z"
+ACCOUNT_DISABLED = 0x2  # userAccountControl
+IDLE_SECONDS = 60  # a firewall may forget a connection that is idle for longer, without a word
+
+
+class Line:
+    """One conversation with one server: a service connection, kept, and one user bind."""
+
+    def __init__(self, directory: "LdapDirectory", url: str, over_at: float) -> None:
+        self._directory = directory
+        self._settings = directory.settings
+        self._url = url
+        self._over_at = over_at
+        self._services: dict[str, tuple[Connection, float]]
+        self._services = directory.kept.__dict__.setdefault("services", {})
+        self._opened: list[Connection] = []
+        self._reused = False
+
+    @property
+    def connections(self) -> list[Connection]:
+        """What is open now, or being opened."""
+        kept = self._services.get(self._url)
+        return [kept[0], *self._opened] if kept else self._opened
+
+    def hung_up(self, fault: Exception) -> bool:
+        """Whether only the kept connection is gone: nothing is known against the server then."""
+        return self._reused and not self._opened and not isinstance(fault, TimeoutError)
+
+    def close(self) -> None:
+        """Drop everything; the next question starts anew."""
+        for connection in self.connections:
+            _hang_up(connection)
+        self._services.pop(self._url, None)
+
+    def close_user(self) -> None:
+        """End the connection on which the person was bound; the service's is kept."""
+        kept = self._services.get(self._url)
+        for connection in self._opened:
+            if kept is None or connection is not kept[0]:
+                _hang_up(connection)
+
+    def by_login(self, name: str) -> list[Entry]:
+        """The entries with this login name; more than one is as bad as none."""
+        value = escape_filter_chars(name)
+        either = "".join(f"({attr}={value})" for attr in self._settings.login_attrs)
+        return self._search(f"(&{self._settings.user_filter}(|{either}))", limit=2)
+
+    def by_id(self, entry_id: str) -> Entry | None:
+        """The entry with this id."""
+        wanted = f"({self._settings.id_attr}={_id_filter(self._settings.kind, entry_id)})"
+        found = self._search(f"(&{self._settings.user_filter}{wanted})", limit=2)
+        return found[0] if len(found) == 1 else None
+
+    def complete(self, found: Entry) -> Entry:
+        """The entry with what other entries say: groups, reports, the sponsor's name."""
+        sponsor = ""
+        if found.kind == "contractor" and found.manager_dn:
+            rows = self._raw("(objectClass=*)", [self._attribute("full_name")], found.manager_dn)
+            sponsor = _text(rows[0]["raw_attributes"], self._attribute("full_name")) if rows else ""
+        required = self._settings.required_group
+        groups = self._groups_of(found.dn)
+        if required and required not in groups:
+            raise AccountClosed("not-in-group")
+        return replace(
+            found, is_manager=self._has_reports(found.dn), sponsor=sponsor, groups=groups
+        )
+
+    def _has_reports(self, dn: str) -> bool:
+        """Whether an employee names this person as manager; contractors name a sponsor there."""
+        manager, kind = self._attribute("manager"), self._attribute("kind")
+        if manager == NOTHING:
+            return False
+        employee = "" if kind == NOTHING else f"(!({kind}=contractor))"
+        wanted = f"(&{self._settings.user_filter}({manager}={escape_filter_chars(dn)}){employee})"
+        return any(
+            self._raw(wanted, [NOTHING], base, scope=SUBTREE, limit=1)
+            for base in self._settings.user_bases
+        )
+
+    def people(self) -> list[Entry]:
+        """Everyone under all bases. Raises Misbehaving where an answer is cut short."""
+        return [
+            self._entry(row)
+            for base in self._settings.user_bases
+            for row in self._pages(base, self._settings.user_filter, self._wanted_attributes())
+        ]
+
+    def members(self) -> dict[str, set[str]]:
+        """Name of each wanted group -> lower-case DNs of its members, nested ones too."""
+        found: dict[str, set[str]] = {}
+        for dn, name in self._directory.groups(self).items():
+            found[name] = self._members_below(dn, set())
+        return found
+
+    def group_dn(self, name: str) -> str:
+        """The DN of a group given by DN or by name. Raises Misbehaving if there is no such."""
+        if "=" in name:
+            rows = self._raw("(objectClass=*)", [NOTHING], name)
+        else:
+            wanted = f"(cn={escape_filter_chars(name)})"
+            rows = self._raw(wanted, [NOTHING], self._settings.group_base, scope=SUBTREE)
+        if len(rows) != 1:
+            raise Misbehaving(f"the group {name!r} does not resolve to one entry")
+        return str(rows[0]["dn"])
+
+    def bind_as(self, found: Entry, password: str) -> None:
+        """Check the password by a bind on a fresh connection.
+
+        Raises WrongCredentials, MustChangePassword, AccountClosed.
+        """
+        user = self._open(found.dn, password.encode(), [(PASSWORD_POLICY, False, None)])
+        try:
+            classify(user, found)
+        finally:
+            self.close_user()
+
+    def bind_nobody(self, password: str) -> None:
+        """Take as long over an unknown name as over a known one."""
+        nobody = f"cn=nobody,{self._settings.user_bases[0]}"
+        self._open(nobody, password.encode(), [(PASSWORD_POLICY, False, None)])
+        self.close_user()
+
+    def _service(self) -> Connection:
+        """The service connection of this thread and server, bound once and kept."""
+        kept, used_at = self._services.get(self._url, (None, 0.0))
+        if kept is not None and time.monotonic() - used_at <= IDLE_SECONDS:
+            self._reused = self._reused or kept not in self._opened
+            self._services[self._url] = (kept, time.monotonic())
+            return kept
+        _hang_up(kept)
+        password = Path(self._settings.bind_password_file).read_bytes().strip()
+        opened = self._open(self._settings.bind_dn, password, None)
+        if opened.result["result"] != 0 or not opened.bound:
+            _hang_up(opened)
+            raise Misbehaving(f"{self._url} refused the service account: {outcome(opened)}")
+        self._services[self._url] = (opened, time.monotonic())
+        return opened
+
+    def _open(self, dn: str, password: bytes, controls: list[Any] | None) -> Connection:
+        """A new connection, encrypted before anything else, with one simple bind done."""
+        if not dn or not password:
+            raise WrongCredentials("blank")
+        if time.monotonic() >= self._over_at:
+            raise TimeoutError("the deadline is over")
+        parts = urlsplit(self._url)
+        server = Server(
+            parts.hostname,
+            port=parts.port or (636 if parts.scheme == "ldaps" else 389),
+            use_ssl=parts.scheme == "ldaps",
+            tls=self._directory.tls(parts.hostname or ""),
+            get_info=NONE,
+            connect_timeout=self._settings.connect_timeout,
+        )
+        connection = Connection(
+            server,
+            user=dn,
+            password=password,
+            authentication=SIMPLE,
+            client_strategy=SAFE_SYNC,
+            auto_referrals=False,
+            receive_timeout=self._settings.read_timeout,
+        )
+        self._opened.append(connection)
+        try:
+            connection.open()
+            connection.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if parts.scheme != "ldaps" and not connection.start_tls():
+                raise Misbehaving(f"{self._url} refuses StartTLS")
+            connection.bind(controls=controls)
+        except BaseException:
+            _hang_up(connection)
+            raise
+        return connection
+
+    def _search(self, wanted: str, *, limit: int) -> list[Entry]:
+        """People by a filter, over all bases."""
+        return [
+            self._entry(row)
+            for base in self._settings.user_bases
+            for row in self._raw(
+                wanted, self._wanted_attributes(), base, scope=SUBTREE, limit=limit
+            )
+        ]
+
+    def _raw(
+        self,
+        wanted: str,
+        attributes: list[str],
+        base: str = "",
+        *,
+        scope: str = BASE,
+        limit: int = 0,
+    ) -> list[dict[str, Any]]:
+        """Entries by a filter. Referrals are never followed; other faults raise Misbehaving."""
+        if not base:
+            base, scope = self._settings.user_bases[0], SUBTREE
+        _ok, result, response, _request = self._service().search(
+            base, wanted, search_scope=scope, attributes=attributes, size_limit=limit
+        )
+        if result["result"] == 32:  # noSuchObject
+            return []
+        if result["result"] not in {0, 4}:  # 4: more than `limit`, which is an answer too
+            raise Misbehaving(f"{self._url} answered {result['description']} to a search")
+        return [row for row in response if row["type"] == "searchResEntry"]
+
+    def _pages(self, base: str, wanted: str, attributes: list[str]) -> Iterator[dict[str, Any]]:
+        """All entries, page by page; the last page must end with result 0."""
+        cookie: bytes | None = None
+        while True:
+            _ok, result, response, _request = self._service().search(
+                base,
+                wanted,
+                search_scope=SUBTREE,
+                attributes=attributes,
+                paged_size=self._settings.page_size,
+                paged_cookie=cookie,
+            )
+            if result["result"] != 0:
+                raise Misbehaving(f"{self._url} cut {base} short: {result['description']}")
+            yield from (row for row in response if row["type"] == "searchResEntry")
+            control = result.get("controls", {}).get("1.2.840.113556.1.4.319")
+            cookie = control["value"]["cookie"] if control else None
+            if not cookie:
+                return
+
+    def _groups_of(self, dn: str) -> frozenset[str]:
+        """Which of the wanted groups the person is in, directly or through other groups."""
+        wanted = self._directory.groups(self)
+        if not wanted:
+            return frozenset()
+        if self._settings.kind == "ad":
+            return self._token_groups(dn, wanted)
+        seen: set[str] = set()
+        waiting = [dn]
+        while waiting:
+            member = escape_filter_chars(waiting.pop())
+            either = f"(|(member={member})(uniqueMember={member}))"
+            base = self._settings.group_base
+            for row in self._raw(either, [NOTHING], base, scope=SUBTREE):
+                if row["dn"].lower() not in seen:
+                    seen.add(row["dn"].lower())
+                    waiting.append(row["dn"])
+        return frozenset(name for group, name in wanted.items() if group in seen)
+
+    def _token_groups(self, dn: str, wanted: Mapping[str, str]) -> frozenset[str]:
+        """Active Directory's own answer: it includes nested groups and the primary one."""
+        rows = self._raw("(objectClass=*)", ["tokenGroups"], dn)
+        mine = set(rows[0]["raw_attributes"].get("tokenGroups", ())) if rows else set()
+        return frozenset(
+            name
+            for group, name in wanted.items()
+            for row in self._raw("(objectClass=*)", ["objectSid"], group)
+            if mine & set(row["raw_attributes"].get("objectSid", ()))
+        )
+
+    def _members_below(self, dn: str, seen: set[str]) -> set[str]:
+        """Lower-case DNs of all that is in a group, with a guard against loops."""
+        for row in self._raw("(objectClass=*)", ["member", "uniqueMember"], dn):
+            values = row["raw_attributes"]
+            for raw in [*values.get("member", ()), *values.get("uniqueMember", ())]:
+                member = raw.decode()
+                if member.lower() not in seen:
+                    seen.add(member.lower())
+                    if member.lower().startswith("cn="):
+                        self._members_below(member, seen)
+        return seen
+
+    def _attribute(self, name: str) -> str:
+        return self._directory.attributes.get(name, NOTHING)
+
+    def _wanted_attributes(self) -> list[str]:
+        own = {*self._directory.attributes.values(), self._settings.id_attr}
+        own |= {self._settings.login_attrs[0], "sn", "pwdAccountLockedTime", "userAccountControl"}
+        return sorted(own)
+
+    def _entry(self, row: Mapping[str, Any]) -> Entry:
+        """One answer as an Entry; values are converted here, without the server's schema."""
+        values = row["raw_attributes"]
+
+        def text(name: str) -> str:
+            return _text(values, self._attribute(name))
+
+        control = _text(values, "userAccountControl")
+        return Entry(
+            id=_id_text(self._settings.kind, values.get(self._settings.id_attr) or [b""]),
+            dn=str(row["dn"]),
+            username=_text(values, self._settings.login_attrs[0]),
+            full_name=text("full_name"),
+            family_name=_text(values, "sn"),
+            email=text("email"),
+            department=text("department"),
+            job_title=text("job_title"),
+            kind="contractor" if text("kind").casefold() == "contractor" else "employee",
+            manager_dn=text("manager"),
+            started_on=_day(text("started_on")),
+            ends_on=_day(text("ends_on")),
+            is_closed=_text(values, "pwdAccountLockedTime") == PERMANENTLY_LOCKED
+            or bool(control and int(control) & ACCOUNT_DISABLED),
+        )
+
+
+def _hang_up(connection: Connection | None) -> None:
+    if connection is not None:
+        with suppress(LDAPException, OSError, AttributeError):
+            connection.strategy.close()
+
+
+def _text(values: Mapping[str, list[bytes]], attribute: str) -> str:
+    """The first value as text; attribute names are compared without case."""
+    for name, found in values.items():
+        if name.lower() == attribute.lower() and found:
+            return found[0].decode("utf-8", "replace").strip()
+    return ""
+
+
+def _day(text: str) -> date | None:
+    """A date written 2026-01-30, or as LDAP's generalized time 20260130…"""
+    digits = text.replace("-", "")[:8]
+    try:
+        return date.fromisoformat(digits)
+    except ValueError:
+        return None
+
+
+def _id_text(kind: str, values: list[bytes]) -> str:
+    raw = values[0]
+    return str(UUID(bytes_le=raw)) if kind == "ad" and len(raw) == 16 else raw.decode()
+
+
+def _id_filter(kind: str, entry_id: str) -> str:
+    if kind == "ad":
+        return "".join(f"\\{byte:02x}" for byte in UUID(entry_id).bytes_le)
+    return str(escape_filter_chars(entry_id))

@@ -1,0 +1,177 @@
+import sqlite3
+import subprocess
+from pathlib import Path
+
+import pytest
+from sqlalchemy import func, select, update
+
+from portal import db
+from portal.attestations import sealing
+from portal.attestations.models import Attestation, Evidence
+from portal.campaigns.models import Assignment, Campaign, Status
+from portal.people.models import Person
+from tests import servers
+from tests.factories import make_attestation, make_person
+
+
+@pytest.fixture
+def run(app):
+    """Runs a command and gives what it says and its exit code."""
+
+    def command(*words):
+        db.finish(keep=True)
+        result = app.test_cli_runner().invoke(args=["portal", *map(str, words)])
+        if result.exception and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return result.output, result.exit_code
+
+    return command
+
+
+def test_the_courses_of_the_repository_are_in_order(run):
+    assert run("check-content") == ("The courses are in order.\n", 0)
+
+
+def test_a_mistake_in_a_course_is_reported_with_file_line_and_remedy(run, app, tmp_path):
+    course = tmp_path / "broken"
+    course.mkdir()
+    (course / "course.yaml").write_text("title: Broken\nminits: 5\n")
+    object.__setattr__(app.extensions["settings"], "content_dir", tmp_path)
+
+    said, code = run("check-content")
+
+    assert code == 1
+    assert "broken/course.yaml:2:" in said
+    assert "minutes" in said
+
+
+def test_publishing_twice_keeps_the_version(run):
+    first, _ = run("publish", "annual-attestation")
+    second, _ = run("publish", "annual-attestation")
+
+    assert first == second
+    assert first.startswith("annual-attestation: version 1")
+
+
+def test_a_campaign_is_opened_by_command_and_gives_everyone_their_duty(run):
+    make_person("Ada Lovelace")
+    make_person("Casey Novak", kind="contractor")
+    run("publish")
+
+    said, code = run(
+        "open-campaign",
+        "annual-2026",
+        "--title=Annual 2026",
+        "--kind=annual",
+        "--course=annual-attestation",
+        "--audience=employee",
+        "--opens-on=2026-11-01",
+        "--due-on=2027-01-29",
+    )
+
+    assert (said, code) == ("Annual 2026 is open.\n", 0)
+    assert db.session.scalar(select(func.count()).select_from(Assignment)) == 1
+
+
+def test_a_campaign_without_a_due_date_is_refused(run):
+    words = ["--title=x", "--kind=annual", "--course=x", "--audience=employee"]
+
+    said, code = run("open-campaign", "x", *words, "--opens-on=2026-11-01")
+
+    assert code == 2
+    assert "Give either --due-on or --due-days." in said
+
+
+def test_the_demonstration_is_seeded_once_and_its_records_say_so(run):
+    for number in range(30):
+        make_person(f"Person Number{number}", username=f"p{number}", department="Finance")
+    run("publish")
+
+    run("seed", "--today=2026-11-21")
+    signed = db.session.scalar(select(func.count()).select_from(Attestation))
+    run("seed", "--today=2026-11-21")
+
+    assert signed
+    assert db.session.scalar(select(func.count()).select_from(Attestation)) == signed
+    assert db.session.scalar(select(func.count()).select_from(Campaign)) == 2
+    assert "signed by nobody" in db.session.scalars(select(Attestation.record)).first()
+    statuses = set(db.session.scalars(select(Assignment.status)))
+    assert {Status.SIGNED, Status.NOT_STARTED} <= statuses
+
+
+def test_the_log_is_checked_by_command(run, tmp_path):
+    attestation = make_attestation()
+    db.finish(keep=True)
+    sealing.do(str(attestation.id))
+    assert run("verify-audit")[0].startswith("In order. Checked with 127.0.0.1/attestation-log+")
+
+    with db.transaction() as session:
+        session.execute(update(Evidence).values(pdf=b"%PDF-forged"))
+    said, code = run("verify-audit")
+
+    assert code == 1
+    assert "its bytes are not those of the log" in said
+
+
+def test_the_doctor_names_what_is_missing_and_changes_nothing(run):
+    make_attestation()
+
+    said, code = run("doctor")
+
+    assert code == 1
+    assert "1 signatures have no sealed PDF yet" in said
+    assert "No worker is running" in said
+    assert db.session.scalar(select(func.count()).select_from(Evidence)) == 0
+
+
+def test_a_backup_holds_what_was_committed_and_can_be_opened(run, tmp_path):
+    attestation = make_attestation()
+    copy = tmp_path / "copy.sqlite3"
+
+    run("backup", copy)
+
+    with sqlite3.connect(copy) as opened:
+        assert opened.execute("SELECT number FROM attestations").fetchall() == [
+            (attestation.number,)
+        ]
+
+
+def test_a_backup_of_postgresql_can_be_restored(postgres_app, postgres, tmp_path):
+    make_attestation()
+    db.finish(keep=True)
+    copy = tmp_path / "copy.dump"
+    runner = postgres_app.test_cli_runner()
+
+    result = runner.invoke(args=["portal", "backup", str(copy)])
+
+    assert result.exit_code == 0, result.output
+    servers.create_database(postgres, "restored")
+    url = postgres.replace("postgresql+psycopg", "postgresql")
+    binaries = sorted(map(str, Path("/usr/lib/postgresql").glob("*/bin")), reverse=True)
+    restore = servers.find_program("pg_restore", *binaries)
+    subprocess.run([restore, "--no-owner", f"--dbname={url}/restored", copy], check=True)
+    engine = db.make_engine(f"{postgres}/restored")
+    with engine.connect() as connection:
+        assert connection.scalar(select(func.count()).select_from(Attestation)) == 1
+    engine.dispose()
+
+
+def test_people_are_imported_from_the_directory(run, app, slapd):
+    from portal.people.door import make_door
+
+    settings = app.extensions["settings"]
+    object.__setattr__(settings, "ldap", slapd.settings)
+    app.extensions["door"] = make_door(settings)
+
+    said, _ = run("import-people")
+    again, _ = run("import-people")
+
+    assert said == again == "325 people.\n"
+    harper = db.session.scalars(select(Person).filter_by(username="harper.singh")).one()
+    assert "hr" in harper.roles
+
+
+def test_every_command_says_what_it_does(app):
+    said = app.test_cli_runner().invoke(args=["portal", "--help"]).output
+
+    assert len(said.splitlines()) > 12
