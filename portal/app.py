@@ -4,7 +4,7 @@ from datetime import date, datetime
 from importlib import import_module
 from typing import Any
 
-from flask import Flask, g, has_request_context, request
+from flask import Flask, has_request_context, request
 from flask_babel import Babel, get_domain, get_locale
 from flask_login import LoginManager, current_user
 from flask_wtf.csrf import CSRFProtect
@@ -82,11 +82,20 @@ def _language(settings: Settings) -> str:
     return request.accept_languages.best_match(settings.languages) or settings.languages[0]
 
 
-def _catalogue() -> Any:
-    """The translations of this request."""
-    if "catalogue" not in g:
-        g.catalogue = get_domain().get_translations()
-    return g.catalogue
+class _Catalogues:
+    """The translations of each language. Flask-Babel looks them up anew for every word."""
+
+    def __init__(self, languages: tuple[str, ...]) -> None:
+        self._languages = languages
+        self._loaded: dict[str, Any] = {}
+
+    def current(self) -> Any:
+        """Those of this request's language."""
+        only = len(self._languages) == 1
+        language = self._languages[0] if only else str(get_locale())
+        if language not in self._loaded:
+            self._loaded[language] = get_domain().get_translations()
+        return self._loaded[language]
 
 
 def _dress_pages(app: Flask, settings: Settings) -> None:
@@ -94,10 +103,10 @@ def _dress_pages(app: Flask, settings: Settings) -> None:
     app.jinja_env.globals.update(
         settings=settings, asset=assets.url, current_user=current_user, get_locale=get_locale
     )
-    # Flask-Babel looks its catalogue up for every word; a page has some twenty.
+    words = _Catalogues(settings.languages)
     app.jinja_env.install_gettext_callables(  # type: ignore[attr-defined]
-        lambda text: _catalogue().ugettext(text),
-        lambda one, many, number: _catalogue().ungettext(one, many, number),
+        lambda text: words.current().ugettext(text),
+        lambda one, many, number: words.current().ungettext(one, many, number),
         newstyle=True,
     )
 

@@ -138,10 +138,13 @@ def doctor() -> None:
 
 
 @group.command()
-@click.argument("file", type=click.Path(path_type=Path, exists=False))
+@click.argument("file", type=click.Path(path_type=Path))
 def backup(file: Path) -> None:
-    """Take a consistent copy of the database while the portal runs."""
+    """Take a consistent copy of the database while the portal runs, for its owner alone."""
+    if file.exists():
+        raise click.ClickException(f"{file} is there already. Name a new file.")
     engine = current_app.extensions["engine"]
+    os.umask(0o077)  # the copy holds what the database holds
     if engine.dialect.name == "postgresql":
         url = engine.url
         where = {"HOST": url.host, "PORT": url.port, "USER": url.username}
@@ -156,8 +159,10 @@ def backup(file: Path) -> None:
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             raw = connection.connection.driver_connection
             raw.execute("VACUUM INTO ?", [str(file)])
-    with open(file, "rb") as copy:
-        os.fsync(copy.fileno())
+    for path in (file, file.absolute().parent):  # the bytes, and that there is such a file
+        opened = os.open(path, os.O_RDONLY)
+        os.fsync(opened)
+        os.close(opened)
     click.echo(f"{file}: {file.stat().st_size:,} bytes.")
 
 

@@ -12,13 +12,15 @@ import random
 import signal
 import socket
 import threading
+import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import FrameType
 
 from sqlalchemy import String, Text, delete, func, insert, or_, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal import db
@@ -29,6 +31,7 @@ log = logging.getLogger(__name__)
 LEASE = timedelta(seconds=60)
 BEAT_EVERY = timedelta(seconds=5)
 IDLE_SECONDS = 0.2
+AWAY_SECONDS = 1.0
 BATCH = 20
 MAX_FAILURES = 8
 
@@ -65,15 +68,25 @@ class WorkerBeat(Base):
 
 
 def run(jobs: Sequence[Job], *, stop: threading.Event) -> None:
-    """Work until told to stop; the item in hand is finished first. Needs an app context."""
+    """Work until told to stop; the item in hand is finished first. Needs an app context.
+
+    A database that is busy or away for a while does not end the worker: it asks again.
+    """
     name = f"{socket.gethostname()}:{os.getpid()}"
-    beaten: datetime | None = None
+    next_beat = time.monotonic()  # not the clock on the wall, which may jump
     while not stop.is_set():
-        if beaten is None or utc_now() - beaten >= BEAT_EVERY:
-            beaten = _beat(name)
-        if not any(run_once(job, stop=stop) for job in jobs):
+        try:
+            if time.monotonic() >= next_beat:
+                _beat(name)
+                next_beat = time.monotonic() + BEAT_EVERY.total_seconds()
+            done = [run_once(job, stop=stop) for job in jobs]  # each, however much the first has
+        except (OperationalError, InterfaceError) as fault:
+            log.warning("the database does not answer: %s", type(fault.orig).__name__)
+            stop.wait(AWAY_SECONDS)
+            continue
+        if not any(done):
             stop.wait(IDLE_SECONDS)
-    with db.transaction() as session:
+    with suppress(OperationalError, InterfaceError), db.transaction() as session:
         session.execute(delete(WorkerBeat).where(WorkerBeat.worker == name))
 
 
@@ -187,9 +200,8 @@ def _note_failure(job: str, item: str, error: str) -> None:
         )
 
 
-def _beat(worker: str) -> datetime:
+def _beat(worker: str) -> None:
     now = utc_now()
     with db.transaction() as session:
         session.merge(WorkerBeat(worker=worker, at=now))
         session.execute(delete(WorkerBeat).where(WorkerBeat.at < now - timedelta(days=1)))
-    return now

@@ -15,6 +15,7 @@ import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NoReturn
 from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
@@ -45,12 +46,14 @@ def main() -> int:
     """Run until Ctrl-C or SIGTERM; returns the exit code."""
     environment = _environment(os.environ)
     try:
-        settings = Settings.from_env(environment)
+        settings = _settings(environment)
     except Misconfigured as refusal:
         for problem in refusal.problems:
             print(f"The portal does not start. {problem}", file=sys.stderr)
         return 2
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    # A script that starts us in the background has SIGINT ignored, and we would inherit that.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     children: dict[str, subprocess.Popen[bytes]] = {}
     try:
         app = create_app(settings)
@@ -60,7 +63,7 @@ def main() -> int:
         children["web server"] = _start(environment, "granian", *_granian(environment))
         _prepare(app, settings)
         children["worker"] = _start(environment, "flask", "portal", "work")
-        _wait_until_ready(settings, children)
+        _wait_until_ready(environment["PORT"], children)
         _announce(settings)
         _watch(children)
     except KeyboardInterrupt:
@@ -70,14 +73,14 @@ def main() -> int:
         print(f"The {fault} ended by itself: see above. Stopping.", file=sys.stderr)
         return 1
     finally:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
         _stop(children)
-    return 0
 
 
 def _environment(given: Mapping[str, str]) -> dict[str, str]:
     """The environment of all children: one port, one data folder, one directory."""
-    port = given.get("PORT", "8000")
+    port = given.get("PORT") or "8000"
     return {
         "PORTAL_BASE_URL": f"http://127.0.0.1:{port}",
         "PORTAL_DEMO_DIRECTORY_PORT": str(_free_port()),
@@ -86,6 +89,24 @@ def _environment(given: Mapping[str, str]) -> dict[str, str]:
         "FLASK_APP": "wsgi",
         "PYTHONUNBUFFERED": "1",
     }
+
+
+def _settings(environment: Mapping[str, str]) -> Settings:
+    """The settings of a demonstration. Raises Misconfigured where one cannot be run."""
+    settings = Settings.from_env(environment)
+    if not settings.is_demo:
+        raise Misconfigured(["PORTAL_ENV: this command is the demonstration; see README."])
+    port = environment["PORT"]
+    try:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", int(port)))
+    except (ValueError, OverflowError):
+        raise Misconfigured([f"PORT: {port!r} is not a port."]) from None
+    except OSError as fault:
+        words = f"PORT: {port} cannot be used ({fault.strerror}). Choose another: PORT=8001"
+        raise Misconfigured([words]) from None
+    return settings
 
 
 def _granian(environment: Mapping[str, str]) -> list[str]:
@@ -139,13 +160,13 @@ def _wait_for_port(port: int) -> None:
     raise Stopped("demo directory")
 
 
-def _wait_until_ready(settings: Settings, children: Mapping[str, subprocess.Popen[bytes]]) -> None:
+def _wait_until_ready(port: str, children: Mapping[str, subprocess.Popen[bytes]]) -> None:
     until = time.monotonic() + START_SECONDS
     told: object = None
     while time.monotonic() < until:
         _complain(children)
         try:
-            with urlopen(f"{settings.base_url}/readyz", timeout=5):  # noqa: S310 - our own address
+            with urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5):
                 return
         except HTTPError as fault:
             told = json.loads(fault.read())
@@ -165,7 +186,7 @@ def _announce(settings: Settings) -> None:
     print("\n  Ctrl-C ends everything; the data stays.", flush=True)
 
 
-def _watch(children: Mapping[str, subprocess.Popen[bytes]]) -> None:
+def _watch(children: Mapping[str, subprocess.Popen[bytes]]) -> NoReturn:
     while True:
         _complain(children)
         time.sleep(0.5)

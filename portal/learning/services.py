@@ -10,7 +10,7 @@ from uuid import UUID
 
 from flask_babel import gettext as _
 from flask_babel import ngettext
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import selectinload
 
@@ -328,28 +328,34 @@ def _note_status(progress: Progress, status: Status) -> None:
         campaigns.set_status(progress.duty.id, status)
 
 
+# Asked on every page: made once.
+_STEPS = (
+    select(StepDone.assignment_id, StepDone.step, StepDone.answer, StepDone.finished)
+    .where(StepDone.assignment_id.in_(bindparam("assignments", expanding=True)))
+    .order_by(StepDone.id)
+)
+_ATTEMPTS = (
+    select(Attempt)
+    .where(Attempt.assignment_id.in_(bindparam("assignments", expanding=True)))
+    .order_by(Attempt.section, Attempt.number)
+    .options(selectinload(Attempt.answers))
+)
+
+
 def _progress(duties: list[Duty], person: Identity) -> list[Progress]:
     """Two or three statements, however many duties there are."""
     ids = [duty.id for duty in duties]
     done: dict[UUID, dict[str, dict[str, Any]]] = {each: {} for each in ids}
     scenes: dict[UUID, dict[str, str]] = {each: {} for each in ids}
     choices: dict[UUID, dict[tuple[str, str], int]] = {each: {} for each in ids}
-    for assignment_id, key, given, finished in db.session.execute(
-        select(StepDone.assignment_id, StepDone.step, StepDone.answer, StepDone.finished)
-        .where(StepDone.assignment_id.in_(ids))
-        .order_by(StepDone.id)
-    ):
+    rows = db.session.connection().execute(_STEPS, {"assignments": ids})
+    for assignment_id, key, given, finished in rows:
         if finished:
             done[assignment_id][key] = given or {}
         if given and "scene" in given:
             scenes[assignment_id][key] = given["leads_to"] or ""
             choices[assignment_id][key, given["scene"]] = given["choice"]
-    attempts = db.session.scalars(
-        select(Attempt)
-        .where(Attempt.assignment_id.in_(ids))
-        .order_by(Attempt.section, Attempt.number)
-        .options(selectinload(Attempt.answers))
-    ).all()
+    attempts = db.session.scalars(_ATTEMPTS, {"assignments": ids}).all()
     for attempt in attempts:
         if attempt.passed:
             done[attempt.assignment_id][attempt.section] = {}

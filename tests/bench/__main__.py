@@ -142,6 +142,7 @@ def bench_pages() -> None:
         browser = app.test_client()
         with browser.session_transaction() as stored:
             stored["_user_id"] = token
+        browser.get("/learning/")  # gives the cookie its CSRF token, as a browser has it
         cookie = f"portal={browser.get_cookie('portal').value}"
         bare, own = servers.free_port(), servers.free_port()
         with (
