@@ -133,10 +133,13 @@ def _refuse_statement(state: ORMExecuteState) -> None:
         raise WroteInARead("A GET must not write: use POST, or db.transaction() for the log.")
 
 
+def _reads_only() -> bool:
+    return has_request_context() and request.method in SAFE_METHODS
+
+
 def _current() -> Session:
     if "db_session" not in g:
-        reads = has_request_context() and request.method in SAFE_METHODS
-        g.db_session = _open(writes=not reads)
+        g.db_session = _open(writes=not _reads_only())
     return cast(Session, g.db_session)
 
 
@@ -155,13 +158,21 @@ def transaction() -> Iterator[Session]:
     outer: Session | None = g.get("db_session")
     if outer is not None and outer.in_transaction() and outer.get_bind() is _writing_engine():
         raise RuntimeError("Commit or finish the transaction that is open before you begin one.")
+    if outer is not None:
+        outer.rollback()  # a reading request sees afterwards what was written here
     with _instead(_open(writes=True)) as inner, inner.begin():
         yield inner
 
 
 @contextmanager
 def reading() -> Iterator[Session]:
-    """A short look at the database that holds no lock afterwards; what it loads is detached."""
+    """A short look at the database. A request that reads anyway looks with its own session."""
+    if _reads_only():
+        _current()
+    open_now: Session | None = g.get("db_session")
+    if isinstance(open_now, ReadingSession):
+        yield open_now
+        return
     with _instead(_open(writes=False)) as inner:
         yield inner
 

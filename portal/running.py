@@ -19,20 +19,12 @@ from typing import NoReturn
 from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
-from flask import Flask
-
-from portal import db, demo
-from portal.app import create_app
 from portal.config import ROOT, Misconfigured, Settings
-from portal.courses import content
-from portal.courses import services as courses
-from portal.migrations import upgrade
 from portal.people import demo_keys, demo_people
-from portal.people import services as people
-from portal.people.door import current_door
 
 START_SECONDS = 60
 STOP_SECONDS = 15
+ASK_AGAIN_SECONDS = 0.5
 PR_SET_PDEATHSIG = 1
 WORKERS = 2
 THREADS = 4
@@ -56,12 +48,11 @@ def main() -> int:
         signal.signal(number, signal.default_int_handler)
     children: dict[str, subprocess.Popen[bytes]] = {}
     try:
-        app = create_app(settings)
-        upgrade(app.extensions["engine"])
         demo_keys.prepare(settings.data_dir)
+        assert settings.secret_key  # made now: several processes at once would make several
         children["demo directory"] = _start(environment, "flask", "portal", "demo-directory")
         children["web server"] = _start(environment, "granian", *_granian(environment))
-        _prepare(app, settings)
+        _prepare(settings)
         children["worker"] = _start(environment, "flask", "portal", "work")
         _wait_until_ready(environment["PORT"], children)
         _announce(settings)
@@ -122,8 +113,21 @@ def _granian(environment: Mapping[str, str]) -> list[str]:
     ]
 
 
-def _prepare(app: Flask, settings: Settings) -> None:
-    """Courses, people, campaigns, and a plausible start; a second time adds what is new."""
+def _prepare(settings: Settings) -> None:
+    """Database, courses, people, campaigns, a plausible start; a second time adds what is new.
+
+    The portal is imported here, while its processes start: that saves a second of waiting.
+    """
+    from portal import db, demo
+    from portal.app import create_app
+    from portal.courses import content
+    from portal.courses import services as courses
+    from portal.migrations import upgrade
+    from portal.people import services as people
+    from portal.people.door import current_door
+
+    app = create_app(settings)
+    upgrade(app.extensions["engine"])
     with app.app_context():
         for key in content.list_keys(settings.content_dir):
             with db.transaction():
@@ -199,15 +203,26 @@ def _complain(children: Mapping[str, subprocess.Popen[bytes]]) -> None:
 
 
 def _stop(children: Mapping[str, subprocess.Popen[bytes]]) -> None:
-    """Ask all to finish, the web first; then insist."""
+    """Ask all to finish, the web first; then insist.
+
+    We ask again and again: a web worker that is still loading the portal does not hear it.
+    """
     for name in ("web server", "worker", "demo directory"):
-        if name in children:
-            _signal(children[name], signal.SIGTERM)
-            try:
-                children[name].wait(STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                _signal(children[name], signal.SIGKILL)
-                children[name].wait()
+        if name in children and not _finishes(children[name]):
+            _signal(children[name], signal.SIGKILL)
+            children[name].wait()
+
+
+def _finishes(child: subprocess.Popen[bytes]) -> bool:
+    until = time.monotonic() + STOP_SECONDS
+    while time.monotonic() < until:
+        _signal(child, signal.SIGTERM)
+        try:
+            child.wait(ASK_AGAIN_SECONDS)
+        except subprocess.TimeoutExpired:
+            continue
+        return True
+    return False
 
 
 def _signal(child: subprocess.Popen[bytes], number: signal.Signals) -> None:

@@ -1,3 +1,4 @@
+import os
 import sqlite3
 import subprocess
 from pathlib import Path
@@ -134,6 +135,19 @@ def test_a_backup_holds_what_was_committed_and_can_be_opened(run, tmp_path):
         assert opened.execute("SELECT number FROM attestations").fetchall() == [
             (attestation.number,)
         ]
+
+
+def test_a_backup_is_for_its_owner_alone_and_never_written_over(run, tmp_path):
+    copy = tmp_path / "copy.sqlite3"
+    before = os.umask(0o022)
+    try:
+        run("backup", copy)
+        said, code = run("backup", copy)
+    finally:
+        os.umask(before)
+
+    assert copy.stat().st_mode & 0o777 == 0o600
+    assert (said, code) == (f"Error: {copy} is there already. Name a new file.\n", 1)
 
 
 def test_a_backup_of_postgresql_can_be_restored(postgres_app, postgres, tmp_path):

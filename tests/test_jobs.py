@@ -1,11 +1,18 @@
+import random
+import sqlite3
+import subprocess
+import sys
 import threading
+import time
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import column, select, table, text
+from sqlalchemy.exc import OperationalError
 
 from portal import db, jobs
 from portal.jobs import Claim, Job, WorkerBeat
+from tests.conftest import ROOT
 
 MINUTE = timedelta(minutes=1)
 
@@ -122,3 +129,105 @@ def test_a_worker_that_is_told_to_stop_finishes_the_item_in_hand(app):
     jobs.run([Job("work", lambda _most: ["a", "b"], do)], stop=stop)
 
     assert done == ["a"]
+
+
+def test_every_kind_of_work_has_its_turn_however_much_the_first_has(app):
+    stop = threading.Event()
+    endless = Job("endless", lambda _most: ["a"], lambda _item: None)
+    other = Job("other", lambda _most: ["b"], lambda _item: stop.set())
+    watchdog = threading.Timer(10, stop.set)
+    watchdog.start()
+
+    jobs.run([endless, other], stop=stop)
+
+    assert watchdog.is_alive()
+    watchdog.cancel()
+
+
+def test_a_database_that_is_away_for_a_while_does_not_end_the_worker(app, monkeypatch):
+    monkeypatch.setattr(jobs, "AWAY_SECONDS", 0.01)
+    stop = threading.Event()
+    asked = []
+
+    def due(_most):
+        asked.append(1)
+        if len(asked) < 3:
+            raise OperationalError("SELECT", {}, sqlite3.OperationalError("database is locked"))
+        return ["a"]
+
+    jobs.run([Job("work", due, lambda _item: stop.set())], stop=stop)
+
+    assert len(asked) == 3
+
+
+WORKER = """
+import sys, time
+from pathlib import Path
+from sqlalchemy import column, select, table, text
+from portal import db, jobs
+from portal.app import create_app
+from portal.config import Settings
+from datetime import timedelta
+
+jobs.LEASE = timedelta(seconds=1)
+app = create_app(Settings(data_dir=Path(sys.argv[1]), database_url=sys.argv[2]))
+
+def due(most):
+    item = column("item")
+    made = select(item).select_from(table("made"))
+    left = select(item).select_from(table("todo")).where(item.not_in(made)).limit(most)
+    with db.reading() as session:
+        return list(session.scalars(left))
+
+def do(item):
+    for moment in ("begun", "made"):
+        with db.transaction() as session:
+            session.execute(text(f"INSERT INTO {moment} VALUES (:item)"), {"item": item})
+        time.sleep(0.01)
+
+with app.app_context():
+    jobs.run([jobs.Job("make", due, do)], stop=jobs.stop_on_signals())
+"""
+
+
+@pytest.mark.server
+def test_killed_workers_lose_nothing_and_no_two_do_the_same(each_app):
+    """Two workers, killed again and again; `begun` has an item as often as it was taken up."""
+    items, kills = 150, 8
+    with db.transaction() as session:
+        session.execute(text("CREATE TABLE todo (item VARCHAR PRIMARY KEY)"))
+        session.execute(text("CREATE TABLE made (item VARCHAR)"))
+        session.execute(text("CREATE TABLE begun (item VARCHAR)"))
+        for number in range(items):
+            session.execute(text("INSERT INTO todo VALUES (:item)"), {"item": f"{number:03}"})
+    settings = each_app.extensions["settings"]
+    command = [sys.executable, "-c", WORKER, str(settings.data_dir), settings.database]
+
+    def start():
+        return subprocess.Popen(command, cwd=ROOT)
+
+    workers = [start(), start()]
+    chance = random.Random()
+    try:
+        for kill in range(kills):
+            time.sleep(chance.uniform(0.7, 1.5))
+            workers[kill % 2].kill()
+            workers[kill % 2].wait()
+            workers[kill % 2] = start()
+        until = time.monotonic() + 60
+        while len(items_of("made")) < items and time.monotonic() < until:
+            time.sleep(0.1)
+        workers[kills % 2].terminate()  # the one that was not started just now
+        assert workers[kills % 2].wait(20) == 0
+    finally:
+        for worker in workers:
+            worker.kill()
+
+    made = items_of("made")
+    assert len(set(made)) == len(made) == items
+    assert len(items_of("begun")) <= items + kills  # again only what a killed worker held
+
+
+def items_of(name):
+    with db.reading() as session:
+        return session.scalars(select(column("item")).select_from(table(name))).all()

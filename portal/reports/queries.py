@@ -161,9 +161,11 @@ def list_people(
     """One page of the list; pages count from 1."""
     column = _ORDER[sort]
     order = column.desc() if descending else column.asc()
-    query = _people(campaign_id, filters, today).order_by(
-        order.nulls_last() if sort is Sort.SIGNED else order, Person.sort_name, Assignment.id
-    )
+    # By name alone the index gives the order; naming it twice would sort everybody first.
+    keys = [order, Assignment.id] if sort is Sort.NAME else [order, Person.sort_name, Assignment.id]
+    if sort is Sort.SIGNED:
+        keys[0] = order.nulls_last()
+    query = _people(campaign_id, filters, today).order_by(*keys)
     rows = db.session.execute(query.limit(PER_PAGE).offset((page - 1) * PER_PAGE))
     return [Row(*row) for row in rows]
 
@@ -171,8 +173,6 @@ def list_people(
 def count_people(campaign_id: UUID, filters: Filters, *, today: date) -> int:
     """How many the whole list has."""
     query = select(func.count()).select_from(Assignment)
-    if filters.name:
-        query = query.join(Person, Person.id == Assignment.person_id)
     return db.session.scalars(query.where(_matches(campaign_id, filters, today))).one()
 
 
@@ -280,8 +280,9 @@ def _people(campaign_id: UUID, filters: Filters, today: date) -> Select[*tuple[A
 def _matches(campaign_id: UUID, filters: Filters, today: date) -> ColumnElement[bool]:
     wanted = [Assignment.campaign_id == campaign_id]
     if filters.name:
-        for part in sort_name(filters.name, "").replace(",", " ").split():
-            wanted.append(Person.sort_name.contains(part, autoescape=True))
+        parts = sort_name(filters.name, "").replace(",", " ").split()
+        fits = [Person.sort_name.contains(part, autoescape=True) for part in parts]
+        wanted.append(Assignment.person_id.in_(select(Person.id).where(*fits)))
     if filters.department:
         wanted.append(Assignment.department == filters.department)
     if filters.status == OVERDUE:
