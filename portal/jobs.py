@@ -133,10 +133,17 @@ def claim(job: str, item: str, *, lease: timedelta) -> bool:
     return True
 
 
-def release(job: str, item: str) -> None:
-    """Give the lease back; the item is forgotten."""
+def keep_done(job: str, item: str) -> None:
+    """Note that an item is done, and keep others off it for the time of a lease.
+
+    They may have asked what is due before it was done. `run` sweeps such claims away.
+    """
     with db.transaction() as session:
-        session.execute(delete(Claim).where(Claim.job == job, Claim.item == item))
+        session.execute(
+            update(Claim)
+            .where(Claim.job == job, Claim.item == item)
+            .values(free_at=utc_now() + LEASE, failures=0, last_error="")
+        )
 
 
 def count_parked() -> int:
@@ -178,7 +185,7 @@ def _attempt(job: Job, item: str) -> int:
         log.exception("%s %s failed", job.name, item)
         _note_failure(job.name, item, f"{type(fault).__name__}: {fault}")
         return 0
-    release(job.name, item)
+    keep_done(job.name, item)
     return 1
 
 
@@ -205,3 +212,4 @@ def _beat(worker: str) -> None:
     with db.transaction() as session:
         session.merge(WorkerBeat(worker=worker, at=now))
         session.execute(delete(WorkerBeat).where(WorkerBeat.at < now - timedelta(days=1)))
+        session.execute(delete(Claim).where(Claim.free_at < now - LEASE, Claim.failures == 0))

@@ -11,11 +11,11 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NoReturn
 from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
@@ -29,9 +29,15 @@ PR_SET_PDEATHSIG = 1
 WORKERS = 2
 THREADS = 4
 
+Children = dict[str, subprocess.Popen[bytes]]
+
 
 class Stopped(Exception):
     """A child ended by itself; the message says which."""
+
+
+class Told(Exception):
+    """Somebody asked us to end."""
 
 
 def main() -> int:
@@ -43,29 +49,35 @@ def main() -> int:
         for problem in refusal.problems:
             print(f"The portal does not start. {problem}", file=sys.stderr)
         return 2
-    # A script that starts us in the background has SIGINT ignored, and we would inherit that.
+    # A signal only leaves word: an exception out of nowhere can get lost in what it interrupts.
+    # Said for SIGINT too, which is ignored in what a script starts in the background.
+    told = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.default_int_handler)
-    children: dict[str, subprocess.Popen[bytes]] = {}
+        signal.signal(number, lambda *_: told.set())
+    children: Children = {}
     try:
         demo_keys.prepare(settings.data_dir)
         assert settings.secret_key  # made now: several processes at once would make several
         children["demo directory"] = _start(environment, "flask", "portal", "demo-directory")
         children["web server"] = _start(environment, "granian", *_granian(environment))
-        _prepare(settings)
+        children["preparation"] = _start(environment, "python", "-m", "portal.running", "prepare")
+        while children["preparation"].poll() != 0:
+            _look(children, told)
+            told.wait(0.02)
+        del children["preparation"]
         children["worker"] = _start(environment, "flask", "portal", "work")
-        _wait_until_ready(environment["PORT"], children)
+        _wait_until_ready(environment["PORT"], children, told)
         _announce(settings)
-        _watch(children)
-    except KeyboardInterrupt:
+        while True:
+            _look(children, told)
+            told.wait(0.5)
+    except Told:
         print("\nStopping.", flush=True)
         return 0
     except Stopped as fault:
         print(f"The {fault} ended by itself: see above. Stopping.", file=sys.stderr)
         return 1
     finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.SIG_IGN)
         _stop(children)
 
 
@@ -113,10 +125,10 @@ def _granian(environment: Mapping[str, str]) -> list[str]:
     ]
 
 
-def _prepare(settings: Settings) -> None:
+def prepare() -> int:
     """Database, courses, people, campaigns, a plausible start; a second time adds what is new.
 
-    The portal is imported here, while its processes start: that saves a second of waiting.
+    A process of its own, beside those of the portal: they start at the same time.
     """
     from portal import db, demo
     from portal.app import create_app
@@ -126,6 +138,7 @@ def _prepare(settings: Settings) -> None:
     from portal.people import services as people
     from portal.people.door import current_door
 
+    settings = Settings.from_env()
     app = create_app(settings)
     upgrade(app.extensions["engine"])
     with app.app_context():
@@ -138,6 +151,7 @@ def _prepare(settings: Settings) -> None:
             demo.open_campaigns(datetime.now(UTC).astimezone(settings.zone).date())
         with db.transaction():
             demo.seed(settings)
+    return 0
 
 
 def _start(environment: Mapping[str, str], program: str, *words: str) -> subprocess.Popen[bytes]:
@@ -164,11 +178,11 @@ def _wait_for_port(port: int) -> None:
     raise Stopped("demo directory")
 
 
-def _wait_until_ready(port: str, children: Mapping[str, subprocess.Popen[bytes]]) -> None:
+def _wait_until_ready(port: str, children: Children, told: threading.Event) -> None:
     until = time.monotonic() + START_SECONDS
     told: object = None
     while time.monotonic() < until:
-        _complain(children)
+        _look(children, told)
         try:
             with urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5):
                 return
@@ -176,7 +190,7 @@ def _wait_until_ready(port: str, children: Mapping[str, subprocess.Popen[bytes]]
             told = json.loads(fault.read())
         except (URLError, OSError):
             told = "no answer"
-        time.sleep(0.05)
+        told.wait(0.05)
     print(f"Not ready after {START_SECONDS} s: {told}", file=sys.stderr)
     raise Stopped("web server")
 
@@ -190,24 +204,21 @@ def _announce(settings: Settings) -> None:
     print("\n  Ctrl-C ends everything; the data stays.", flush=True)
 
 
-def _watch(children: Mapping[str, subprocess.Popen[bytes]]) -> NoReturn:
-    while True:
-        _complain(children)
-        time.sleep(0.5)
-
-
-def _complain(children: Mapping[str, subprocess.Popen[bytes]]) -> None:
+def _look(children: Children, told: threading.Event) -> None:
+    """Raise Told when we shall end, or Stopped when a child has ended."""
+    if told.is_set():
+        raise Told
     for name, child in children.items():
         if child.poll() is not None:
             raise Stopped(name)
 
 
-def _stop(children: Mapping[str, subprocess.Popen[bytes]]) -> None:
+def _stop(children: Children) -> None:
     """Ask all to finish, the web first; then insist.
 
     We ask again and again: a web worker that is still loading the portal does not hear it.
     """
-    for name in ("web server", "worker", "demo directory"):
+    for name in ("web server", "worker", "preparation", "demo directory"):
         if name in children and not _finishes(children[name]):
             _signal(children[name], signal.SIGKILL)
             children[name].wait()
@@ -237,4 +248,4 @@ def _free_port() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(prepare() if sys.argv[1:] == ["prepare"] else main())
