@@ -61,9 +61,10 @@ def main() -> int:
         children["demo directory"] = _start(environment, "flask", "portal", "demo-directory")
         children["web server"] = _start(environment, "granian", *_granian(environment))
         children["preparation"] = _start(environment, "python", "-m", "portal.running", "prepare")
-        while children["preparation"].poll() != 0:
+        while children["preparation"].poll() is None:
             _look(children, told)
             told.wait(0.02)
+        _look(children, told)
         del children["preparation"]
         children["worker"] = _start(environment, "flask", "portal", "work")
         _wait_until_ready(environment["PORT"], children, told)
@@ -180,18 +181,18 @@ def _wait_for_port(port: int) -> None:
 
 def _wait_until_ready(port: str, children: Children, told: threading.Event) -> None:
     until = time.monotonic() + START_SECONDS
-    told: object = None
+    answer: object = None
     while time.monotonic() < until:
         _look(children, told)
         try:
             with urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5):
                 return
         except HTTPError as fault:
-            told = json.loads(fault.read())
+            answer = json.loads(fault.read())
         except (URLError, OSError):
-            told = "no answer"
+            answer = "no answer"
         told.wait(0.05)
-    print(f"Not ready after {START_SECONDS} s: {told}", file=sys.stderr)
+    print(f"Not ready after {START_SECONDS} s: {answer}", file=sys.stderr)
     raise Stopped("web server")
 
 
@@ -205,11 +206,12 @@ def _announce(settings: Settings) -> None:
 
 
 def _look(children: Children, told: threading.Event) -> None:
-    """Raise Told when we shall end, or Stopped when a child has ended."""
+    """Raise Told when we shall end, or Stopped when a child has ended that should not."""
     if told.is_set():
         raise Told
     for name, child in children.items():
-        if child.poll() is not None:
+        code = child.poll()
+        if code is not None and (code or name != "preparation"):
             raise Stopped(name)
 
 

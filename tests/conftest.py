@@ -3,7 +3,6 @@
 import contextvars
 import os
 import shutil
-import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -25,7 +24,7 @@ from tests import servers
 
 ROOT = Path(__file__).parent.parent
 
-SERVERS = {"each_app", "postgres", "slapd", "browser", "portal_server", "verapdf"}
+SERVERS = {"each_app", "postgres", "slapd", "browser", "portal_server"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -180,15 +179,3 @@ def slapd() -> Iterator[servers.Slapd]:
     """A throw-away OpenLDAP with the demonstration's people."""
     with servers.slapd() as server:
         yield server
-
-
-@pytest.fixture(scope="session")
-def verapdf() -> Callable[[Path], None]:
-    """Checks a file for PDF/A-3a and PDF/UA-1; fails with what the checker says."""
-    tool = ROOT.parent / "shared" / "tools" / "verapdf" / "verapdf"
-
-    def check(path: Path) -> None:
-        told = subprocess.run([tool, "3a,ua1", path], capture_output=True, text=True, check=False)
-        assert told.returncode == 0, told.stdout + told.stderr
-
-    return check
