@@ -22,13 +22,15 @@ from tests import servers
 from tests.people.conftest import running_demo
 from tests.people.proxy import Proxy, black_hole
 
+BUSY_SECONDS = 2  # for a machine that runs other tests at the same time
+
 
 @contextmanager
 def at_most(seconds):
     """Fail when the block takes longer."""
     began = time.monotonic()
     yield
-    assert time.monotonic() - began <= seconds
+    assert time.monotonic() - began <= seconds + BUSY_SECONDS
 
 
 def sign_in(directory):
