@@ -3,9 +3,11 @@
 import os
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import MISSING, dataclass, field, fields
+from datetime import date
 from enum import StrEnum
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -64,11 +66,14 @@ class LdapSettings:
             "manager=manager",
             "started_on=hireDate",
             "ends_on=contractEnd",
+            "location=l",
+            "union_scope=unionScope",
         ),
         "`field=attribute` pairs, separated by `;`",
     )
     role_groups: tuple[str, ...] = _setting((), "`group DN or name=role` pairs, separated by `;`")
     custodian_group: str = _setting("", "Group of those who hold an official account")
+    audience_groups: tuple[str, ...] = _setting((), "Further groups that campaigns can ask for")
     group_base: str = _setting("", "Where the groups are")
     required_group: str = _setting("", "Group one must be in to sign in at all")
     connect_timeout: int = _setting(2, "Seconds to open a connection")
@@ -96,6 +101,8 @@ class Settings:
     brand_colour: str = _setting("#0f4c5c", "Header colour, `#rrggbb`")
     accent_colour: str = _setting("#e9b44c", "Accent colour, `#rrggbb`")
     time_zone: str = _setting("America/Edmonton", "Zone of the times that people read")
+    holidays_of: str = _setting("CA-AB", "Whose holidays no mail goes out on: country-region")
+    extra_holidays: tuple[str, ...] = _setting((), "The City's own holidays, as 2026-12-24")
     languages: tuple[str, ...] = _setting(("en",), "Languages of the pages, the first is default")
     receipt_prefix: str = _setting("MH", "First letters of a receipt number")
     session_idle: int = _setting(60, "Minutes without activity until a session ends")
@@ -117,6 +124,16 @@ class Settings:
     def zone(self) -> ZoneInfo:
         """The City's time zone."""
         return ZoneInfo(self.time_zone)
+
+    @cached_property
+    def holidays(self) -> Container[date]:
+        """The days, besides weekends, on which the City does not work."""
+        from holidays import country_holidays  # 60 ms that only a schedule has to wait for
+
+        country, _, region = self.holidays_of.partition("-")
+        days = country_holidays(country, subdiv=region or None)
+        days.append([date.fromisoformat(day) for day in self.extra_holidays])
+        return days
 
     @property
     def database(self) -> str:
@@ -178,6 +195,8 @@ def _complaints(settings: Settings) -> list[str]:
         for name in ("brand_colour", "accent_colour")
         if not _COLOUR.fullmatch(getattr(settings, name))
     ]
+    if not all(_is_day(day) for day in settings.extra_holidays):
+        found.append("PORTAL_EXTRA_HOLIDAYS: write days as 2026-12-24, separated by `;`.")
     try:
         ZoneInfo(settings.time_zone)
     except (KeyError, ValueError, OSError):
@@ -219,6 +238,13 @@ def _production_complaints(settings: Settings) -> list[str]:
         if urlsplit(url).scheme not in {"ldaps", "ldap"}:
             found.append(f"PORTAL_LDAP_URLS: {url} is neither ldaps:// nor ldap:// with StartTLS.")
     return found
+
+
+def _is_day(text: str) -> bool:
+    try:
+        return bool(date.fromisoformat(text))
+    except ValueError:
+        return False
 
 
 def _writable(folder: Path) -> bool:

@@ -95,6 +95,7 @@ def make_assignment(
         assignment = Assignment(
             campaign_id=campaign.id,
             person_id=person.id,
+            course_version_id=campaign.course_version_id,
             department=person.department,
             due_on=TODAY + timedelta(days=40),
         )

@@ -207,8 +207,10 @@ olcAttributeTypes: ( 1.3.6.1.4.1.99999.1.1 NAME 'hireDate' EQUALITY caseIgnoreMa
   SYNTAX 1.3.6.1.4.1.1466.115.121.1.15 SINGLE-VALUE )
 olcAttributeTypes: ( 1.3.6.1.4.1.99999.1.2 NAME 'contractEnd' EQUALITY caseIgnoreMatch
   SYNTAX 1.3.6.1.4.1.1466.115.121.1.15 SINGLE-VALUE )
+olcAttributeTypes: ( 1.3.6.1.4.1.99999.1.3 NAME 'unionScope' EQUALITY caseIgnoreMatch
+  SYNTAX 1.3.6.1.4.1.1466.115.121.1.15 SINGLE-VALUE )
 olcObjectClasses: ( 1.3.6.1.4.1.99999.2.1 NAME 'cityPerson' SUP top AUXILIARY
-  MAY ( hireDate $ contractEnd ) )
+  MAY ( hireDate $ contractEnd $ unionScope ) )
 
 dn: olcDatabase={{0}}config,cn=config
 objectClass: olcDatabaseConfig
@@ -275,6 +277,8 @@ def _member(member: Member, by_name: Mapping[str, Member]) -> str:
         "departmentNumber": member.department,
         "employeeType": member.kind,
         "hireDate": member.started_on.isoformat(),
+        "l": member.location,
+        "unionScope": member.union_scope,
         "entryUUID": member.id,
         "userPassword": demo_people.PASSWORD,
     }

@@ -67,6 +67,8 @@ def sign(
     progress = learning.get_progress(assignment_id, person=person)
     if progress.duty.status is Status.SIGNED:
         return
+    if progress.duty.status is Status.WAIVED:
+        raise Refused(_("HR has released you from this. There is nothing to sign."))
     if progress.next is not None:
         raise Refused(_("Finish all the steps before you sign."))
     if not naming.same_name(typed_name, person.full_name):
@@ -195,7 +197,7 @@ def _receipts() -> Select[*tuple[Any, ...]]:
         )
         .join(Assignment, Assignment.id == Attestation.assignment_id)
         .join(Campaign, Campaign.id == Assignment.campaign_id)
-        .join(CourseVersion, CourseVersion.id == Campaign.course_version_id)
+        .join(CourseVersion, CourseVersion.id == Assignment.course_version_id)
         .outerjoin(Evidence, Evidence.attestation_id == Attestation.id)
     )
 

@@ -1,6 +1,7 @@
 """Appends to the log in the transaction of the fact, and reads it."""
 
 import json
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -18,7 +19,9 @@ ACTIONS: dict[str, frozenset[str]] = {
     "person.signed_out": frozenset(),
     "person.roles_changed": frozenset({"before", "after"}),
     "course.published": frozenset({"key", "number", "content_hash"}),
-    "campaign.opened": frozenset({"key"}),
+    "campaign.changed": frozenset({"before", "after"}),
+    "campaign.launched": frozenset({"key"}),
+    "campaign.closed": frozenset(),
     "assignment.created": frozenset({"campaign"}),
     "attempt.submitted": frozenset({"section", "number", "right", "out_of", "passed"}),
     "answer.declared": frozenset({"records", "outcome"}),
@@ -41,37 +44,50 @@ def record(action: str, *, subject: UUID | str, actor: UUID | str | None, **deta
     head of the log is locked, so call it last. Raises ValueError for an unknown action and for
     details that are not exactly those of the action.
     """
+    return record_many(action, subjects=[subject], actor=actor, **details)
+
+
+def record_many(
+    action: str, *, subjects: Iterable[UUID | str], actor: UUID | str | None, **details: Any
+) -> int:
+    """Append one entry for each subject, as `record` does; returns the position of the last."""
     if action not in ACTIONS or ACTIONS[action] != details.keys():
         raise ValueError(f"{action} carries {sorted(ACTIONS.get(action, ()))}, not {details}")
     head = _lock_head()
     at = db.utc_now()
-    leaf = canonical(
-        {
-            "position": head.size,
-            "at": at.isoformat(),
-            "action": action,
-            "subject": str(subject),
-            "actor": str(actor) if actor else None,
-            "details": details,
-        }
-    )
-    hashed = tree.leaf_hash(leaf.encode())
+    edge = [bytes.fromhex(node) for node in head.edge]
     position = head.size
-    db.session.execute(
-        insert(AuditEntry).values(
-            position=position,
-            action=action,
-            subject=str(subject),
-            at=at,
-            leaf=leaf,
-            leaf_hash=hashed,
+    rows = []
+    for subject in subjects:
+        leaf = canonical(
+            {
+                "position": position,
+                "at": at.isoformat(),
+                "action": action,
+                "subject": str(subject),
+                "actor": str(actor) if actor else None,
+                "details": details,
+            }
         )
-    )
-    edge = tree.append([bytes.fromhex(node) for node in head.edge], position, hashed)
-    head.edge = [node.hex() for node in edge]
-    head.size = position + 1
-    db.session.flush()
-    return position
+        hashed = tree.leaf_hash(leaf.encode())
+        edge = tree.append(edge, position, hashed)
+        rows.append(
+            {
+                "position": position,
+                "action": action,
+                "subject": str(subject),
+                "at": at,
+                "leaf": leaf,
+                "leaf_hash": hashed,
+            }
+        )
+        position += 1
+    if rows:
+        db.session.execute(insert(AuditEntry), rows)
+        head.edge = [node.hex() for node in edge]
+        head.size = position
+        db.session.flush()
+    return position - 1
 
 
 def canonical(entry: dict[str, Any]) -> str:

@@ -1,15 +1,24 @@
-"""Campaigns and the duties they give to people."""
+"""Campaigns, the duties they give to people, and what HR decides about them."""
 
 from datetime import date, datetime
 from enum import StrEnum
+from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import Enum, ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy import JSON, Enum, ForeignKey, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from portal.courses.models import CourseVersion
 from portal.db import Base, utc_now
 from portal.people.models import Person
+
+
+class Kind(StrEnum):
+    """What a campaign is: its dates follow from it."""
+
+    ANNUAL = "annual"  # everyone by one date
+    ONBOARDING = "onboarding"  # a number of days after each person's start
+    UPDATE = "update"  # what changed in a policy, for who signed before
 
 
 class Status(StrEnum):
@@ -20,30 +29,64 @@ class Status(StrEnum):
     READY = "ready"  # all steps done, not signed
     SIGNED = "signed"
     REFUSED = "refused"  # said that they do not agree; may still sign
+    WAIVED = "waived"  # released; nothing is asked
 
 
-def _values(statuses: type[Status]) -> list[str]:
+DISCHARGED = (Status.SIGNED, Status.WAIVED)
+"""Nothing is due any more."""
+
+
+class Decision(StrEnum):
+    """What HR decided about one duty."""
+
+    WAIVED = "waived"  # one person's release
+    EXEMPTED = "exempted"  # released by a rule for a group
+    RETURNED = "returned"  # a release ended: the duty is back
+    EXTENDED = "extended"  # a new due date
+    PAUSED = "paused"  # a leave of absence began: the clock stands
+    RESUMED = "resumed"  # it ended: the days are given back
+
+
+def _values(members: type[StrEnum]) -> list[str]:
     """The database holds the values, not the names."""
-    return [status.value for status in statuses]
+    return [member.value for member in members]
+
+
+def _word(members: type[StrEnum]) -> Enum:
+    return Enum(members, native_enum=False, length=20, values_callable=_values)
 
 
 class Campaign(Base):
-    """One drive: a course version, an audience, dates."""
+    """One drive: a course version, an audience, dates. A draft until it is launched."""
 
     __tablename__ = "campaigns"
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
     key: Mapped[str] = mapped_column(String(100), unique=True)  # what commands call it
     title: Mapped[str] = mapped_column(String(200))
-    kind: Mapped[str] = mapped_column(String(20))  # annual | onboarding
+    kind: Mapped[Kind] = mapped_column(_word(Kind))
     course_version_id: Mapped[UUID] = mapped_column(ForeignKey("course_versions.id"))
-    audience: Mapped[str] = mapped_column(String(20))  # employee | contractor
+    audience: Mapped[list[Any]] = mapped_column(JSON)  # portal.campaigns.audience
     opens_on: Mapped[date]
-    due_on: Mapped[date | None]  # annual
+    due_on: Mapped[date | None]  # annual, update
     due_days: Mapped[int | None]  # onboarding: days after the person's start
+    business_days: Mapped[bool] = mapped_column(default=False)  # what `due_days` counts
+    min_interval: Mapped[int | None]  # months; who signed within them has nothing to do
+    # {"before": [14, 7, 1], "after_every": 7, "at_most": 8, "escalate_after": 10}: days
+    reminders: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    launched_at: Mapped[datetime | None]
+    filled_at: Mapped[datetime | None]  # everyone in the audience had their duty
     closed_at: Mapped[datetime | None]
+    changed_at: Mapped[datetime] = mapped_column(default=utc_now)
+    changed_by: Mapped[UUID | None] = mapped_column(ForeignKey("people.id"))  # None: a command
 
     course_version: Mapped[CourseVersion] = relationship()
+    changer: Mapped[Person | None] = relationship()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it gives duties: launched and not closed."""
+        return self.launched_at is not None and self.closed_at is None
 
 
 class Assignment(Base):
@@ -59,14 +102,68 @@ class Assignment(Base):
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
     campaign_id: Mapped[UUID] = mapped_column(ForeignKey("campaigns.id"))
     person_id: Mapped[UUID] = mapped_column(ForeignKey("people.id"), index=True)
+    course_version_id: Mapped[UUID] = mapped_column(ForeignKey("course_versions.id"))
+    # What the person signed before: they get what changed since then. None: the whole course.
+    since_version_id: Mapped[UUID | None] = mapped_column(ForeignKey("course_versions.id"))
     department: Mapped[str] = mapped_column(String(200))  # when assigned: movers keep their figure
     due_on: Mapped[date]
-    status: Mapped[Status] = mapped_column(
-        Enum(Status, native_enum=False, length=20, values_callable=_values),
-        default=Status.NOT_STARTED,
-    )
+    status: Mapped[Status] = mapped_column(_word(Status), default=Status.NOT_STARTED)
+    paused_on: Mapped[date | None]  # on leave since: not overdue, not reminded
     assigned_at: Mapped[datetime] = mapped_column(default=utc_now)
     signed_at: Mapped[datetime | None]
 
     campaign: Mapped[Campaign] = relationship()
     person: Mapped[Person] = relationship()
+    course_version: Mapped[CourseVersion] = relationship(foreign_keys=course_version_id)
+
+
+class DutyDecision(Base):
+    """One decision about one duty: who, why, until when. Rows are only ever added."""
+
+    __tablename__ = "duty_decisions"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    assignment_id: Mapped[UUID] = mapped_column(ForeignKey("assignments.id"), index=True)
+    decision: Mapped[Decision] = mapped_column(_word(Decision))
+    reason: Mapped[str] = mapped_column(Text)
+    until: Mapped[date | None]  # of a release or a leave, where it is known
+    due_before: Mapped[date | None]
+    due_after: Mapped[date | None]
+    exemption_id: Mapped[UUID | None] = mapped_column(ForeignKey("exemptions.id"))
+    by_id: Mapped[UUID | None] = mapped_column(ForeignKey("people.id"))  # None: the portal
+    at: Mapped[datetime] = mapped_column(default=utc_now)
+
+    by: Mapped[Person | None] = relationship()
+
+
+class Exemption(Base):
+    """A rule that takes a group out of a campaign."""
+
+    __tablename__ = "exemptions"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    campaign_id: Mapped[UUID] = mapped_column(ForeignKey("campaigns.id"), index=True)
+    audience: Mapped[list[Any]] = mapped_column(JSON)
+    reason: Mapped[str] = mapped_column(Text)
+    by_id: Mapped[UUID] = mapped_column(ForeignKey("people.id"))
+    at: Mapped[datetime] = mapped_column(default=utc_now)
+    ended_at: Mapped[datetime | None]
+
+    by: Mapped[Person] = relationship()
+
+
+class Leave(Base):
+    """A person's leave of absence: the clock of all their duties stands."""
+
+    __tablename__ = "leaves"
+    __table_args__ = (Index(None, "person_id", "begins_on"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    person_id: Mapped[UUID] = mapped_column(ForeignKey("people.id"))
+    begins_on: Mapped[date]
+    ends_on: Mapped[date | None]  # first day back; None: not known yet
+    reason: Mapped[str] = mapped_column(Text)
+    by_id: Mapped[UUID] = mapped_column(ForeignKey("people.id"))
+    at: Mapped[datetime] = mapped_column(default=utc_now)
+
+    person: Mapped[Person] = relationship(foreign_keys=person_id)

@@ -1,17 +1,16 @@
 """Opens campaigns and gives people their duties."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import and_, bindparam, insert, select, update
+from sqlalchemy import and_, bindparam, select, update
 from sqlalchemy.exc import IntegrityError
 
 from portal import db
 from portal.audit import services as audit
-from portal.campaigns import schedule
-from portal.campaigns.models import Assignment, Campaign, Status
+from portal.campaigns import audience, giving
+from portal.campaigns.models import DISCHARGED, Assignment, Campaign, Kind, Status
 from portal.courses.models import CourseVersion
 from portal.errors import NotFound, Refused
 from portal.people.models import Person
@@ -20,7 +19,10 @@ from portal.people.services import Identity
 
 @dataclass(frozen=True)
 class Plan:
-    """What a campaign is to be: `due_on` for an annual one, `due_days` for an onboarding."""
+    """What a campaign is to be: `due_on` for an annual one, `due_days` for an onboarding.
+
+    `audience` is a kind of employment; HR's pages know finer rules.
+    """
 
     key: str
     title: str
@@ -40,15 +42,22 @@ class Duty:
     person_id: UUID
     campaign_id: UUID
     title: str
-    kind: str
+    kind: Kind
     course_version_id: UUID
+    since_version_id: UUID | None
     due_on: date
     status: Status
+    paused_on: date | None
     signed_at: datetime | None
 
+    @property
+    def is_open(self) -> bool:
+        """Whether something is still asked of the person."""
+        return self.status not in DISCHARGED
+
     def is_overdue(self, today: date) -> bool:
-        """Whether it should have been signed before today."""
-        return self.status is not Status.SIGNED and self.due_on < today
+        """Whether it should have been signed before today; a clock that stands is not late."""
+        return self.is_open and self.paused_on is None and self.due_on < today
 
 
 def open_campaign(plan: Plan) -> Campaign:
@@ -70,38 +79,33 @@ def open_campaign(plan: Plan) -> Campaign:
         campaign = Campaign(
             key=plan.key,
             title=plan.title,
-            kind=plan.kind,
-            audience=plan.audience,
+            kind=Kind(plan.kind),
+            audience=audience.everyone_of_kind(plan.audience).to_json(),
             opens_on=plan.opens_on,
             due_on=plan.due_on,
             due_days=plan.due_days,
             course_version=version,
+            launched_at=db.utc_now(),
         )
         db.session.add(campaign)
         db.session.flush()
-        audit.record("campaign.opened", subject=campaign.id, actor=None, key=plan.key)
-    has_it = select(Assignment.person_id).where(Assignment.campaign_id == campaign.id)
-    joiners = db.session.scalars(
-        select(Person)
-        .where(Person.kind == campaign.audience, Person.id.not_in(has_it))
-        .order_by(Person.sort_name, Person.id)
-    ).all()
-    _give(campaign, joiners)
+        audit.record("campaign.launched", subject=campaign.id, actor=None, key=plan.key)
+    giving.give(campaign)
     return campaign
 
 
 def assign_open(person: Identity, *, today: date) -> None:
     """Give the person every duty of the open campaigns they are in and do not have yet."""
     with db.reading() as session:
-        asked = {"person": person.id, "kind": person.kind, "today": today}
-        waiting = session.connection().execute(_WAITING, asked).scalars().all()
+        asked = {"person": person.id, "today": today}
+        rows = session.connection().execute(_WAITING, asked)
+        waiting = [row.id for row in rows if audience.read(row.audience).takes(row)]
     if not waiting:
         return
     try:
         with db.transaction() as session:
-            joiner = session.get_one(Person, person.id)
             for campaign in session.scalars(select(Campaign).where(Campaign.id.in_(waiting))):
-                _give(campaign, [joiner])
+                giving.give(campaign, only=person.id)
     except IntegrityError:
         return  # another tab was faster; the duty is there
 
@@ -130,39 +134,17 @@ def set_status(assignment_id: UUID, status: Status, *, signed_at: datetime | Non
     )
 
 
-def _give(campaign: Campaign, people: Iterable[Person]) -> None:
-    rows = [
-        {
-            "campaign_id": campaign.id,
-            "person_id": person.id,
-            "department": person.department,
-            "due_on": schedule.due_on(
-                opens_on=campaign.opens_on,
-                fixed=campaign.due_on,
-                days=campaign.due_days,
-                started_on=person.started_on,
-            ),
-        }
-        for person in people
-    ]
-    if not rows:
-        return
-    given = db.session.scalars(insert(Assignment).returning(Assignment.id), rows).all()
-    for assignment_id in given:
-        audit.record(
-            "assignment.created", subject=assignment_id, actor=None, campaign=str(campaign.id)
-        )
-
-
 _COLUMNS = (
     Assignment.id,
     Assignment.person_id,
     Campaign.id,
     Campaign.title,
     Campaign.kind,
-    Campaign.course_version_id,
+    Assignment.course_version_id,
+    Assignment.since_version_id,
     Assignment.due_on,
     Assignment.status,
+    Assignment.paused_on,
     Assignment.signed_at,
 )
 
@@ -177,16 +159,28 @@ _DUTIES = (
 _DUTY = _DUTIES.where(Assignment.id == bindparam("assignment"))
 
 
+# With the facts of the person that an audience asks for.
 _WAITING = (
-    select(Campaign.id)
+    select(
+        Campaign.id,
+        Campaign.audience,
+        Person.kind,
+        Person.department,
+        Person.location,
+        Person.groups,
+        Person.union_scope,
+        Person.audiences,
+        Person.started_on,
+    )
+    .join(Person, Person.id == bindparam("person"))
     .outerjoin(
         Assignment,
         and_(Assignment.campaign_id == Campaign.id, Assignment.person_id == bindparam("person")),
     )
     .where(
-        Campaign.audience == bindparam("kind"),
-        Campaign.opens_on <= bindparam("today"),
+        Campaign.launched_at.is_not(None),
         Campaign.closed_at.is_(None),
+        Campaign.opens_on <= bindparam("today"),
         Assignment.id.is_(None),
     )
 )

@@ -27,11 +27,11 @@ def tasks() -> ResponseReturnValue:
     """Your tasks: the next one, what else there is to do, and what is done."""
     campaigns.assign_open(current_user, today=today())
     progress = services.list_progress(current_user)
-    to_do = [each for each in progress if each.duty.signed_at is None]
+    to_do = [each for each in progress if each.duty.is_open]
     return render_template(
         "learning/tasks.html",
         to_do=to_do,
-        done=[each for each in progress if each.duty.signed_at],
+        done=[each for each in progress if not each.duty.is_open],
         today=today(),
     )
 

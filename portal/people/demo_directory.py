@@ -80,6 +80,8 @@ def _entries(members: Iterable[Member]) -> Iterator[tuple[str, tuple[str, Attrib
             "departmentnumber": [member.department],
             "employeetype": [member.kind],
             "hiredate": [member.started_on.isoformat()],
+            "l": [member.location],
+            "unionscope": [member.union_scope],
         }
         if member.mail:
             attributes["mail"] = [member.mail]

@@ -31,6 +31,8 @@ class Member:
     state: str = "active"
     started_on: date = date(2019, 5, 6)
     ends_on: date | None = None
+    location: str = "City Hall"
+    union_scope: str = "in"
     groups: tuple[str, ...] = ()
 
     @property
@@ -69,6 +71,16 @@ DEPARTMENTS = {
     "Transit": ("Bus operator", "Mechanic", "Scheduler"),
 }
 
+LOCATIONS = {
+    "Electric Utility": "Power plant",
+    "Environmental Utilities": "Water plant",
+    "Fire and Emergency Services": "Fire hall",
+    "Parks and Recreation": "Parks yard",
+    "Public Works": "Works yard",
+    "Transit": "Transit garage",
+}
+"""Where a department works; the others are at City Hall."""
+
 CAST = (
     Member(
         "avery.chen",
@@ -88,6 +100,7 @@ CAST = (
         plays="an outside worker without e-mail",
         manager="morgan.dubois",
         has_mail=False,
+        location="Parks yard",
     ),
     Member(
         "morgan.dubois",
@@ -96,6 +109,8 @@ CAST = (
         "Manager, Parks",
         "Parks and Recreation",
         plays="a manager",
+        location="Parks yard",
+        union_scope="out",
     ),
     Member(
         "harper.singh",
@@ -104,6 +119,7 @@ CAST = (
         "HR adviser",
         "Human Resources",
         plays="HR",
+        union_scope="out",
         groups=("portal-hr",),
     ),
     Member(
@@ -123,6 +139,7 @@ CAST = (
         "Development Services",
         plays="a contractor being onboarded",
         kind="contractor",
+        union_scope="out",
         manager="avery.chen",
         started_on=date(2026, 11, 16),
         ends_on=date(2027, 10, 29),
@@ -155,198 +172,25 @@ CAST = (
     ),
 )
 
-_GIVEN = (
-    "Aiyana",
-    "Amelie",
-    "Amrit",
-    "Anh",
-    "Anita",
-    "Arlo",
-    "Ayesha",
-    "Benoît",
-    "Bohdan",
-    "Brandon",
-    "Carmen",
-    "Chantal",
-    "Chidi",
-    "Clara",
-    "Connor",
-    "Daniela",
-    "Darius",
-    "Dawn",
-    "Delphine",
-    "Devon",
-    "Elena",
-    "Eli",
-    "Emeka",
-    "Esther",
-    "Fatima",
-    "Finn",
-    "Gabrielle",
-    "Gord",
-    "Grace",
-    "Gurpreet",
-    "Hana",
-    "Heather",
-    "Ibrahim",
-    "Ines",
-    "Isaac",
-    "Iryna",
-    "Jasmine",
-    "Jayden",
-    "Jordan",
-    "Josie",
-    "Kaitlyn",
-    "Kateri",
-    "Kenji",
-    "Kofi",
-    "Laila",
-    "Lan",
-    "Leif",
-    "Liam",
-    "Lourdes",
-    "Luc",
-    "Maria",
-    "Marisol",
-    "Mei",
-    "Mika",
-    "Mohammed",
-    "Nadia",
-    "Naomi",
-    "Noor",
-    "Nikolai",
-    "Oksana",
-    "Olga",
-    "Owen",
-    "Patience",
-    "Petro",
-    "Priya",
-    "Quinn",
-    "Rahim",
-    "Ramona",
-    "Renee",
-    "Rowan",
-    "Ruth",
-    "Sandeep",
-    "Sasha",
-    "Sigrid",
-    "Simone",
-    "Soledad",
-    "Stefan",
-    "Taras",
-    "Theo",
-    "Thuy",
-    "Tomas",
-    "Travis",
-    "Uma",
-    "Victor",
-    "Wade",
-    "Winona",
-    "Xavier",
-    "Yusuf",
-    "Zara",
-)
-_FAMILY = (
-    "Abdi",
-    "Adeyemi",
-    "Ahmed",
-    "Anderson",
-    "Arsenault",
-    "Bautista",
-    "Bear",
-    "Beaulieu",
-    "Bergeron",
-    "Bhatti",
-    "Blackwater",
-    "Bouchard",
-    "Boyko",
-    "Campbell",
-    "Cardinal",
-    "Castillo",
-    "Chung",
-    "Cloutier",
-    "Crowchild",
-    "Cruz",
-    "Dela-Cruz",
-    "Desjardins",
-    "Dhillon",
-    "Doucette",
-    "Dyck",
-    "Eagle",
-    "Engel",
-    "Fehr",
-    "Fernandes",
-    "Friesen",
-    "Gagnon",
-    "Garcia",
-    "Giesbrecht",
-    "Gill",
-    "Goodstriker",
-    "Grant",
-    "Gray",
-    "Haidar",
-    "Hassan",
-    "Hnatiuk",
-    "Hoang",
-    "Hofer",
-    "Ivanenko",
-    "Jensen",
-    "Johnson",
-    "Kaur",
-    "Kim",
-    "Klassen",
-    "Kovalenko",
-    "Kowalchuk",
-    "Lam",
-    "Lavoie",
-    "Leclerc",
-    "Li",
-    "MacDonald",
-    "Makokis",
-    "Martin",
-    "Mbeki",
-    "McKay",
-    "Melnyk",
-    "Mensah",
-    "Moreau",
-    "Morin",
-    "Nakamura",
-    "Ng",
-    "Nowak",
-    "Okeke",
-    "Olsen",
-    "Ouellet",
-    "Park",
-    "Pelletier",
-    "Petrenko",
-    "Pham",
-    "Poirier",
-    "Rahman",
-    "Reyes",
-    "Rivera",
-    "Roy",
-    "Santos",
-    "Schmidt",
-    "Shevchenko",
-    "Singh",
-    "Sinclair",
-    "Smith",
-    "Starlight",
-    "Stewart",
-    "Tailfeathers",
-    "Tanaka",
-    "Thiessen",
-    "Tran",
-    "Tremblay",
-    "Unger",
-    "Vu",
-    "Walker",
-    "Wiebe",
-    "Wong",
-    "Yellowhorn",
-    "Young",
-    "Zhang",
-)
+_GIVEN = """
+Aiyana Amelie Amrit Anh Anita Arlo Ayesha Benoît Bohdan Brandon Carmen Chantal Chidi Clara
+Connor Daniela Darius Dawn Delphine Devon Elena Eli Emeka Esther Fatima Finn Gabrielle Gord
+Grace Gurpreet Hana Heather Ibrahim Ines Isaac Iryna Jasmine Jayden Jordan Josie Kaitlyn Kateri
+Kenji Kofi Laila Lan Leif Liam Lourdes Luc Maria Marisol Mei Mika Mohammed Nadia Naomi Noor
+Nikolai Oksana Olga Owen Patience Petro Priya Quinn Rahim Ramona Renee Rowan Ruth Sandeep Sasha
+Sigrid Simone Soledad Stefan Taras Theo Thuy Tomas Travis Uma Victor Wade Winona Xavier Yusuf
+Zara
+"""
+_FAMILY = """
+Abdi Adeyemi Ahmed Anderson Arsenault Bautista Bear Beaulieu Bergeron Bhatti Blackwater Bouchard
+Boyko Campbell Cardinal Castillo Chung Cloutier Crowchild Cruz Dela-Cruz Desjardins Dhillon
+Doucette Dyck Eagle Engel Fehr Fernandes Friesen Gagnon Garcia Giesbrecht Gill Goodstriker Grant
+Gray Haidar Hassan Hnatiuk Hoang Hofer Ivanenko Jensen Johnson Kaur Kim Klassen Kovalenko
+Kowalchuk Lam Lavoie Leclerc Li MacDonald Makokis Martin Mbeki McKay Melnyk Mensah Moreau Morin
+Nakamura Ng Nowak Okeke Olsen Ouellet Park Pelletier Petrenko Pham Poirier Rahman Reyes Rivera
+Roy Santos Schmidt Shevchenko Singh Sinclair Smith Starlight Stewart Tailfeathers Tanaka
+Thiessen Tran Tremblay Unger Vu Walker Wiebe Wong Yellowhorn Young Zhang
+"""
 
 
 def everybody() -> list[Member]:
@@ -363,7 +207,8 @@ def _generated() -> Iterator[Member]:
         if department == "Development Services":
             head = replace(head, username="oksana.melnyk", given="Oksana", family="Melnyk")
             taken.add(head.username)
-        yield head
+        head = replace(head, union_scope="out")
+        yield replace(head, groups=("council-office",)) if department == "Finance" else head
         for _ in range(sizes[department] - 1):
             member = _person(chance, taken, chance.choice(titles), department)
             outside = department in {"Parks and Recreation", "Public Works", "Transit"}
@@ -375,6 +220,7 @@ def _generated() -> Iterator[Member]:
             yield replace(
                 _person(chance, taken, "Contractor", department),
                 kind="contractor",
+                union_scope="out",
                 manager=head.username,
                 started_on=start,
                 ends_on=start + timedelta(days=364),
@@ -383,9 +229,17 @@ def _generated() -> Iterator[Member]:
 
 def _person(chance: Random, taken: set[str], title: str, department: str) -> Member:
     while True:
-        given, family = chance.choice(_GIVEN), chance.choice(_FAMILY)
+        given, family = chance.choice(_GIVEN.split()), chance.choice(_FAMILY.split())
         username = f"{given}.{family}".lower().replace("î", "i")
         if username not in taken:
             taken.add(username)
             started = date(2001, 1, 8) + timedelta(days=7 * chance.randrange(1300))
-            return Member(username, given, family, title, department, started_on=started)
+            return Member(
+                username,
+                given,
+                family,
+                title,
+                department,
+                started_on=started,
+                location=LOCATIONS.get(department, "City Hall"),
+            )

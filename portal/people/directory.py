@@ -46,6 +46,9 @@ class Entry:
     sponsor: str = ""
     started_on: date | None = None
     ends_on: date | None = None
+    location: str = ""
+    union_scope: str = ""  # "in" or "out" of scope of a union agreement; empty: not known
+    manager_id: str | None = None  # the manager's own id; None: this answer does not say
     is_closed: bool = False
     is_manager: bool = False
     groups: frozenset[str] = field(default_factory=frozenset)  # as our settings name them

@@ -37,6 +37,7 @@ def make_door(settings: Settings) -> Door:
     ldap = ldap_settings(settings)
     roles = {pair.rpartition("=")[0]: Role(pair.rpartition("=")[2]) for pair in ldap.role_groups}
     wanted = [*roles, *filter(None, [ldap.custodian_group, ldap.required_group])]
+    wanted += [group for group in ldap.audience_groups if group not in wanted]
     return Door(
         directory=LdapDirectory(ldap, wanted_groups=wanted),
         roles=roles,
@@ -72,5 +73,6 @@ def ldap_settings(settings: Settings) -> LdapSettings:
         group_base=demo_people.GROUPS,
         role_groups=("portal-hr=hr", "portal-authors=author"),
         custodian_group="portal-custodians",
+        audience_groups=("council-office",),
         password_help_url="/people/cannot-sign-in",  # noqa: S106 - an address
     )

@@ -92,15 +92,15 @@ class LdapDirectory:
         """As in Directory: every base must end with result 0, or nothing counts."""
         people, members = self._ask(lambda line: (line.people(), line.members()), seconds=300)
         managers = {person.manager_dn.lower() for person in people if person.kind != "contractor"}
-        names = {person.dn.lower(): person.full_name for person in people}
+        known = {person.dn.lower(): person for person in people}
         for person in people:
             dn = person.dn.lower()
+            above = known.get(person.manager_dn.lower())
             yield replace(
                 person,
                 is_manager=dn in managers,
-                sponsor=names.get(person.manager_dn.lower(), "")
-                if person.kind == "contractor"
-                else "",
+                manager_id=above.id if above else "",
+                sponsor=above.full_name if above and person.kind == "contractor" else "",
                 groups=frozenset(group for group, dns in members.items() if dn in dns),
             )
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from portal.people.ldap import LdapDirectory
 
 NOTHING = "1.1"  # as the attribute asked for: no attributes (RFC 4511, 4.5.1.8)
+_UNION_SCOPES = {"in": "in", "true": "in", "out": "out", "false": "out"}
 PERMANENTLY_LOCKED = "000001010000Z"
 ACCOUNT_DISABLED = 0x2  # userAccountControl
 IDLE_SECONDS = 60  # a firewall may forget a connection that is idle for longer, without a word
@@ -319,6 +320,8 @@ class Line:
             email=text("email"),
             department=text("department"),
             job_title=text("job_title"),
+            location=text("location"),
+            union_scope=_UNION_SCOPES.get(text("union_scope").casefold(), ""),
             kind="contractor" if text("kind").casefold() == "contractor" else "employee",
             manager_dn=text("manager"),
             started_on=_day(text("started_on")),

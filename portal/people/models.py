@@ -24,6 +24,10 @@ class Person(Base):
     department: Mapped[str] = mapped_column(String(200), default="")
     job_title: Mapped[str] = mapped_column(String(200), default="")
     kind: Mapped[str] = mapped_column(String(20), default="employee")  # or contractor
+    location: Mapped[str] = mapped_column(String(200), default="")
+    union_scope: Mapped[str] = mapped_column(String(10), default="")  # in, out; empty: not known
+    groups: Mapped[list[str]] = mapped_column(JSON, default=list)  # of the directory, as we ask
+    manager_id: Mapped[UUID | None] = mapped_column(ForeignKey("people.id"), index=True)
     sponsor: Mapped[str] = mapped_column(String(200), default="")  # name, for contractors
     started_on: Mapped[date | None]
     ends_on: Mapped[date | None]

@@ -180,8 +180,12 @@ def import_people(door: Door) -> int:
     """
     entries = list(door.directory.everyone())
     with db.transaction():
+        found = {entry.id: register(door, entry) for entry in entries}
         for entry in entries:
-            register(door, entry)
+            if entry.manager_id is not None:
+                above = found.get(entry.manager_id)
+                found[entry.id].manager_id = above.id if above else None
+        db.session.flush()
     return len(entries)
 
 
@@ -243,6 +247,9 @@ def _facts(door: Door, entry: Entry) -> dict[str, str | date | list[str] | None]
         "email": entry.email[:320],
         "department": entry.department[:200],
         "job_title": entry.job_title[:200],
+        "location": entry.location[:200],
+        "union_scope": entry.union_scope,
+        "groups": sorted(entry.groups),
         "kind": entry.kind,
         "sponsor": entry.sponsor[:200],
         "started_on": entry.started_on,

@@ -15,6 +15,7 @@ STATUS_WORDS = {
     Status.READY.value: _l("Ready to sign"),
     Status.SIGNED.value: _l("Signed"),
     Status.REFUSED.value: _l("Does not agree"),
+    Status.WAIVED.value: _l("Released"),
     OVERDUE: _l("Overdue"),
 }
 

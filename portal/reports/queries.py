@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Select, and_, func, select
 
 from portal import db
 from portal.attestations.models import Attestation, Evidence, Refusal
-from portal.campaigns.models import Assignment, Campaign, Status
+from portal.campaigns.models import DISCHARGED, Assignment, Campaign, Status
 from portal.errors import NotFound
 from portal.people.models import Person
 from portal.people.services import sort_name
@@ -59,10 +59,11 @@ class Count:
     in_progress: int
     not_started: int
     refused: int
+    waived: int = 0  # released: not counted in the total
 
     @property
     def total(self) -> int:
-        """Everybody who has the duty."""
+        """Everybody who has the duty and was not released from it."""
         return self.signed + self.in_progress + self.not_started + self.refused
 
     @property
@@ -83,6 +84,11 @@ class Row:
     due_on: date
     signed_at: datetime | None
     family_name: str
+    paused_on: date | None
+
+    def is_late(self, today: date) -> bool:
+        """Whether it should have been signed before today."""
+        return _late(self.status, self.due_on, self.paused_on, today)
 
     @property
     def list_name(self) -> str:
@@ -103,6 +109,11 @@ class PersonDuty:
     number: str | None
     sha256: str | None
     comment: str | None
+    paused_on: date | None
+
+    def is_late(self, today: date) -> bool:
+        """Whether it should have been signed before today."""
+        return _late(self.status, self.due_on, self.paused_on, today)
 
 
 def list_campaigns() -> Campaigns:
@@ -137,6 +148,7 @@ def total(counts: Sequence[Count]) -> Count:
         in_progress=sum(each.in_progress for each in counts),
         not_started=sum(each.not_started for each in counts),
         refused=sum(each.refused for each in counts),
+        waived=sum(each.waived for each in counts),
     )
 
 
@@ -214,6 +226,7 @@ def list_duties_of(person_id: UUID) -> list[PersonDuty]:
             Attestation.number,
             Evidence.sha256,
             latest,
+            Assignment.paused_on,
         )
         .join(Campaign, Campaign.id == Assignment.campaign_id)
         .outerjoin(Attestation, Attestation.assignment_id == Assignment.id)
@@ -271,6 +284,7 @@ def _people(campaign_id: UUID, filters: Filters, today: date) -> Select[*tuple[A
             Assignment.due_on,
             Assignment.signed_at,
             Person.family_name,
+            Assignment.paused_on,
         )
         .join(Person, Person.id == Assignment.person_id)
         .where(_matches(campaign_id, filters, today))
@@ -292,8 +306,16 @@ def _matches(campaign_id: UUID, filters: Filters, today: date) -> ColumnElement[
     return and_(*wanted)
 
 
+def _late(status: str, due_on: date, paused_on: date | None, today: date) -> bool:
+    return due_on < today and status not in DISCHARGED and paused_on is None
+
+
 def _is_overdue(today: date) -> ColumnElement[bool]:
-    return and_(Assignment.due_on < today, Assignment.status != Status.SIGNED)
+    return and_(
+        Assignment.due_on < today,
+        Assignment.status.not_in(DISCHARGED),
+        Assignment.paused_on.is_(None),
+    )
 
 
 def _count(name: str, counts: dict[str, int]) -> Count:
@@ -303,4 +325,5 @@ def _count(name: str, counts: dict[str, int]) -> Count:
         in_progress=counts.get(Status.IN_PROGRESS, 0) + counts.get(Status.READY, 0),
         not_started=counts.get(Status.NOT_STARTED, 0),
         refused=counts.get(Status.REFUSED, 0),
+        waived=counts.get(Status.WAIVED, 0),
     )

@@ -183,12 +183,16 @@ def add_attestation(record: dict[str, Any], **changes: Any) -> UUID:
         title="Campaign",
         kind="annual",
         course_version=version,
-        audience="employee",
+        audience=[{"facts": {"kind": ["employee"]}}],
         opens_on=date(2026, 1, 1),
         due_on=date(2026, 1, 30),
     )
     assignment = Assignment(
-        campaign=campaign, person=person, department="Parks", due_on=date(2026, 1, 30)
+        campaign=campaign,
+        person=person,
+        course_version=version,
+        department="Parks",
+        due_on=date(2026, 1, 30),
     )
     text = canonical(record)
     columns = {

@@ -15,7 +15,7 @@ def signer(app, settings):
 
 def record_some(count, start=0):
     for number in range(start, start + count):
-        services.record("campaign.opened", subject=str(number), actor=None, key=f"k{number}")
+        services.record("campaign.launched", subject=str(number), actor=None, key=f"k{number}")
 
 
 def rewrite(position):

@@ -10,7 +10,7 @@ from portal.audit.models import AuditEntry, AuditHead
 
 def record_some(count):
     for number in range(count):
-        services.record("campaign.opened", subject=str(number), actor=None, key=f"k{number}")
+        services.record("campaign.launched", subject=str(number), actor=None, key=f"k{number}")
 
 
 def test_entries_are_numbered_and_hashed_into_the_tree_on_each_database(each_app):
@@ -48,7 +48,7 @@ def test_an_action_with_other_details_than_its_own_is_refused(app, action, detai
 
 
 def test_an_entry_goes_with_the_fact_when_the_transaction_is_rolled_back(app):
-    services.record("campaign.opened", subject="1", actor=None, key="k")
+    services.record("campaign.launched", subject="1", actor=None, key="k")
     db.finish(keep=False)
 
     assert db.session.scalars(select(AuditEntry)).all() == []

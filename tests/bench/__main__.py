@@ -272,7 +272,11 @@ def _seed_records(count: int) -> Campaign:
         for number in range(count):
             person = make_person(f"Person Number{number}")
             assignment = Assignment(
-                campaign_id=campaign.id, person_id=person.id, department="", due_on=TODAY
+                campaign_id=campaign.id,
+                course_version_id=campaign.course_version_id,
+                person_id=person.id,
+                department="",
+                due_on=TODAY,
             )
             session.add(assignment)
             session.flush()

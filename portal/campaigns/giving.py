@@ -1,0 +1,177 @@
+"""Who is to have a duty in a campaign, and gives it to them."""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, date, datetime, time
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    ColumnElement,
+    Row,
+    Select,
+    and_,
+    exists,
+    false,
+    func,
+    insert,
+    not_,
+    null,
+    or_,
+    select,
+)
+from sqlalchemy.orm import aliased
+
+from portal import db
+from portal.audit import services as audit
+from portal.campaigns import audience, schedule
+from portal.campaigns.models import DISCHARGED, Assignment, Campaign, Exemption, Kind
+from portal.courses.models import CourseVersion
+from portal.people.models import Person
+
+BATCH = 2000
+
+
+def give(campaign: Campaign, *, only: UUID | None = None) -> int:
+    """Give their duty to all who should have it and do not; returns how many. `only`: to one.
+
+    Works in the caller's transaction. Raises IntegrityError when somebody else gave them first.
+    """
+    given = 0
+    while people := db.session.execute(_next(campaign, only)).all():
+        _give(campaign, people)
+        given += len(people)
+        if len(people) < BATCH:
+            break
+    return given
+
+
+def in_audience(campaign: Campaign) -> ColumnElement[bool]:
+    """Whom the rule takes, as SQL over `Person`; for an update, of those who signed before."""
+    rule = audience.read(campaign.audience).where()
+    if campaign.kind is Kind.UPDATE:
+        return and_(rule, _signed_before(campaign).exists())
+    return rule
+
+
+def exempt(campaign_id: UUID) -> ColumnElement[bool]:
+    """Whom an exemption takes out of the campaign."""
+    rules = db.session.scalars(
+        select(Exemption.audience).where(
+            Exemption.campaign_id == campaign_id, Exemption.ended_at.is_(None)
+        )
+    )
+    return or_(*(audience.read(rule).where() for rule in rules), false())
+
+
+def signed_lately(campaign: Campaign) -> ColumnElement[bool]:
+    """Who signed this course within the campaign's minimum interval."""
+    if not campaign.min_interval:
+        return false()
+    since = schedule.months_before(campaign.opens_on, campaign.min_interval)
+    return _signings(campaign, Assignment.signed_at >= _midnight(since)).exists()
+
+
+def has_same_duty(campaign: Campaign) -> ColumnElement[bool]:
+    """Who still owes the same course version in another open campaign: nothing twice."""
+    other = aliased(Campaign)
+    return exists().where(
+        Assignment.person_id == Person.id,
+        Assignment.campaign_id == other.id,
+        other.id != campaign.id,
+        other.closed_at.is_(None),
+        Assignment.course_version_id == campaign.course_version_id,
+        Assignment.status.not_in(DISCHARGED),
+    )
+
+
+def has_duty(campaign_id: UUID) -> ColumnElement[bool]:
+    """Who has a duty in this campaign, whatever its status."""
+    return exists().where(Assignment.person_id == Person.id, Assignment.campaign_id == campaign_id)
+
+
+def is_to_have(campaign: Campaign) -> ColumnElement[bool]:
+    """Who should get a duty now and has none."""
+    return and_(
+        in_audience(campaign),
+        not_(has_duty(campaign.id)),
+        not_(exempt(campaign.id)),
+        not_(signed_lately(campaign)),
+        not_(has_same_duty(campaign)),
+    )
+
+
+def _next(campaign: Campaign, only: UUID | None) -> Select[*tuple[Any, ...]]:
+    since = (
+        _signed_before(campaign)
+        .with_only_columns(Assignment.course_version_id)
+        .order_by(Assignment.signed_at.desc())
+        .limit(1)
+        .scalar_subquery()
+        if campaign.kind is Kind.UPDATE
+        else null()
+    )
+    query = (
+        select(Person.id, Person.department, Person.started_on, since.label("since"))
+        .where(is_to_have(campaign))
+        .order_by(Person.id)
+        .limit(BATCH)
+    )
+    return query.where(Person.id == only) if only else query
+
+
+def _signings(campaign: Campaign, *how: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
+    """The person's signed duties of any version of the campaign's course."""
+    key = (
+        select(CourseVersion.key)
+        .where(CourseVersion.id == campaign.course_version_id)
+        .scalar_subquery()
+    )
+    return (
+        select(Assignment.id)
+        .join(CourseVersion, CourseVersion.id == Assignment.course_version_id)
+        .where(
+            Assignment.person_id == Person.id,
+            Assignment.signed_at.is_not(None),
+            CourseVersion.key == key,
+            *how,
+        )
+        .correlate(Person)
+    )
+
+
+def _signed_before(campaign: Campaign) -> Select[*tuple[Any, ...]]:
+    return _signings(campaign, Assignment.course_version_id != campaign.course_version_id)
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), tzinfo=db.settings().zone).astimezone(UTC)
+
+
+def _give(campaign: Campaign, people: Iterable[Row[*tuple[Any, ...]]]) -> None:
+    holidays = db.settings().holidays if campaign.business_days else None
+    rows = [
+        {
+            "campaign_id": campaign.id,
+            "person_id": person.id,
+            "course_version_id": campaign.course_version_id,
+            "since_version_id": person.since,
+            "department": person.department,
+            "due_on": schedule.due_on(
+                opens_on=campaign.opens_on,
+                fixed=campaign.due_on,
+                days=campaign.due_days,
+                started_on=person.started_on,
+                holidays=holidays,
+            ),
+        }
+        for person in people
+    ]
+    given: Sequence[UUID] = db.session.scalars(
+        insert(Assignment).returning(Assignment.id), rows
+    ).all()
+    audit.record_many("assignment.created", subjects=given, actor=None, campaign=str(campaign.id))
+
+
+def count_people(where: ColumnElement[bool]) -> int:
+    """How many people fit."""
+    return db.session.scalars(select(func.count()).select_from(Person).where(where)).one()

@@ -1,0 +1,106 @@
+"""HR runs the year: rules, decisions, and what belongs to them."""
+
+import sqlalchemy as sa
+from alembic import op
+
+from portal import db
+
+revision = '0002'
+down_revision = '0001'
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.create_table('leaves',
+    sa.Column('id', sa.Uuid(), nullable=False),
+    sa.Column('person_id', sa.Uuid(), nullable=False),
+    sa.Column('begins_on', sa.Date(), nullable=False),
+    sa.Column('ends_on', sa.Date(), nullable=True),
+    sa.Column('reason', sa.Text(), nullable=False),
+    sa.Column('by_id', sa.Uuid(), nullable=False),
+    sa.Column('at', db.UtcDateTime(timezone=True), nullable=False),
+    sa.ForeignKeyConstraint(['by_id'], ['people.id'], name=op.f('fk_leaves_by_id')),
+    sa.ForeignKeyConstraint(['person_id'], ['people.id'], name=op.f('fk_leaves_person_id')),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_leaves'))
+    )
+    with op.batch_alter_table('leaves', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_leaves_person_id_begins_on'), ['person_id', 'begins_on'], unique=False)
+
+    op.create_table('exemptions',
+    sa.Column('id', sa.Uuid(), nullable=False),
+    sa.Column('campaign_id', sa.Uuid(), nullable=False),
+    sa.Column('audience', sa.JSON(), nullable=False),
+    sa.Column('reason', sa.Text(), nullable=False),
+    sa.Column('by_id', sa.Uuid(), nullable=False),
+    sa.Column('at', db.UtcDateTime(timezone=True), nullable=False),
+    sa.Column('ended_at', db.UtcDateTime(timezone=True), nullable=True),
+    sa.ForeignKeyConstraint(['by_id'], ['people.id'], name=op.f('fk_exemptions_by_id')),
+    sa.ForeignKeyConstraint(['campaign_id'], ['campaigns.id'], name=op.f('fk_exemptions_campaign_id')),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_exemptions'))
+    )
+    with op.batch_alter_table('exemptions', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_exemptions_campaign_id'), ['campaign_id'], unique=False)
+
+    op.create_table('duty_decisions',
+    sa.Column('id', sa.Uuid(), nullable=False),
+    sa.Column('assignment_id', sa.Uuid(), nullable=False),
+    sa.Column('decision', sa.Enum('waived', 'exempted', 'returned', 'extended', 'paused', 'resumed', name='decision', native_enum=False, length=20), nullable=False),
+    sa.Column('reason', sa.Text(), nullable=False),
+    sa.Column('until', sa.Date(), nullable=True),
+    sa.Column('due_before', sa.Date(), nullable=True),
+    sa.Column('due_after', sa.Date(), nullable=True),
+    sa.Column('exemption_id', sa.Uuid(), nullable=True),
+    sa.Column('by_id', sa.Uuid(), nullable=True),
+    sa.Column('at', db.UtcDateTime(timezone=True), nullable=False),
+    sa.ForeignKeyConstraint(['assignment_id'], ['assignments.id'], name=op.f('fk_duty_decisions_assignment_id')),
+    sa.ForeignKeyConstraint(['by_id'], ['people.id'], name=op.f('fk_duty_decisions_by_id')),
+    sa.ForeignKeyConstraint(['exemption_id'], ['exemptions.id'], name=op.f('fk_duty_decisions_exemption_id')),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_duty_decisions'))
+    )
+    with op.batch_alter_table('duty_decisions', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_duty_decisions_assignment_id'), ['assignment_id'], unique=False)
+
+    with op.batch_alter_table('assignments', schema=None) as batch_op:
+        batch_op.add_column(sa.Column('course_version_id', sa.Uuid(), nullable=True))
+        batch_op.add_column(sa.Column('since_version_id', sa.Uuid(), nullable=True))
+        batch_op.add_column(sa.Column('paused_on', sa.Date(), nullable=True))
+        batch_op.create_foreign_key(batch_op.f('fk_assignments_course_version_id'), 'course_versions', ['course_version_id'], ['id'])
+        batch_op.create_foreign_key(batch_op.f('fk_assignments_since_version_id'), 'course_versions', ['since_version_id'], ['id'])
+
+    # The audience was a kind of employment; it becomes a rule.
+    with op.batch_alter_table('campaigns', schema=None) as batch_op:
+        batch_op.alter_column('audience', type_=sa.Text(), existing_type=sa.VARCHAR(length=20), existing_nullable=False)
+    op.execute("""UPDATE campaigns SET audience = '[{"facts": {"kind": ["' || audience || '"]}}]'""")
+    with op.batch_alter_table('campaigns', schema=None) as batch_op:
+        batch_op.add_column(sa.Column('business_days', sa.Boolean(), nullable=False, server_default=sa.false()))
+        batch_op.add_column(sa.Column('min_interval', sa.Integer(), nullable=True))
+        batch_op.add_column(sa.Column('reminders', sa.JSON(), nullable=False, server_default=sa.text("'{}'")))
+        batch_op.add_column(sa.Column('launched_at', db.UtcDateTime(timezone=True), nullable=True))
+        batch_op.add_column(sa.Column('filled_at', db.UtcDateTime(timezone=True), nullable=True))
+        batch_op.add_column(sa.Column('changed_at', db.UtcDateTime(timezone=True), nullable=False, server_default=sa.func.now()))
+        batch_op.add_column(sa.Column('changed_by', sa.Uuid(), nullable=True))
+        batch_op.alter_column('audience',
+               existing_type=sa.Text(),
+               type_=sa.JSON(),
+               existing_nullable=False,
+               postgresql_using='audience::json')
+        batch_op.create_foreign_key(batch_op.f('fk_campaigns_changed_by'), 'people', ['changed_by'], ['id'])
+
+    with op.batch_alter_table('people', schema=None) as batch_op:
+        batch_op.add_column(sa.Column('location', sa.String(length=200), nullable=False, server_default=""))
+        batch_op.add_column(sa.Column('union_scope', sa.String(length=10), nullable=False, server_default=""))
+        batch_op.add_column(sa.Column('groups', sa.JSON(), nullable=False, server_default=sa.text("'[]'")))
+        batch_op.add_column(sa.Column('manager_id', sa.Uuid(), nullable=True))
+        batch_op.create_index(batch_op.f('ix_people_manager_id'), ['manager_id'], unique=False)
+        batch_op.create_foreign_key(batch_op.f('fk_people_manager_id'), 'people', ['manager_id'], ['id'])
+
+    # Every campaign was open, and a duty was on its campaign's version.
+    op.execute("UPDATE campaigns SET launched_at = changed_at")
+    op.execute("UPDATE assignments SET course_version_id = (SELECT course_version_id FROM campaigns WHERE campaigns.id = assignments.campaign_id)")
+    with op.batch_alter_table('assignments', schema=None) as batch_op:
+        batch_op.alter_column('course_version_id', existing_type=sa.Uuid(), nullable=False)
+
+
+def downgrade() -> None:
+    raise NotImplementedError('There is no way back: take the backup.')
