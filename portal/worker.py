@@ -2,5 +2,7 @@
 
 from portal.attestations.sealing import EVIDENCE
 from portal.audit.checkpoints import CHECKPOINT
+from portal.campaigns.deciding import SETTLE
+from portal.campaigns.giving import FILL
 
-JOBS = (EVIDENCE, CHECKPOINT)
+JOBS = (EVIDENCE, FILL, SETTLE, CHECKPOINT)

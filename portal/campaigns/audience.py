@@ -198,7 +198,9 @@ def _people(facts: Mapping[Fact, Values]) -> str:
                 else _("out of scope of a union agreement")
             )
         elif fact is Fact.MANAGER:
-            words.append(_("who manage people") if values == ("yes",) else _("who manage nobody"))
+            words.append(
+                _("with people to manage") if values == ("yes",) else _("with nobody to manage")
+            )
         elif fact is Fact.HIRED_FROM:
             words.append(_("hired on or after %(day)s", day=_day(values[0])))
         elif fact is Fact.HIRED_BEFORE:

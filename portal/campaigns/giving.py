@@ -15,7 +15,6 @@ from sqlalchemy import (
     func,
     insert,
     not_,
-    null,
     or_,
     select,
 )
@@ -26,23 +25,21 @@ from portal.audit import services as audit
 from portal.campaigns import audience, schedule
 from portal.campaigns.models import DISCHARGED, Assignment, Campaign, Exemption, Kind
 from portal.courses.models import CourseVersion
+from portal.jobs import Job
 from portal.people.models import Person
 
 BATCH = 2000
 
 
 def give(campaign: Campaign, *, only: UUID | None = None) -> int:
-    """Give their duty to all who should have it and do not; returns how many. `only`: to one.
+    """Give their duty to those who should have it and do not, `BATCH` at most; returns how many.
 
-    Works in the caller's transaction. Raises IntegrityError when somebody else gave them first.
+    `only`: to this person alone. Raises IntegrityError when somebody else gave them first.
     """
-    given = 0
-    while people := db.session.execute(_next(campaign, only)).all():
+    people = db.session.execute(_next(campaign, only)).all()
+    if people:
         _give(campaign, people)
-        given += len(people)
-        if len(people) < BATCH:
-            break
-    return given
+    return len(people)
 
 
 def in_audience(campaign: Campaign) -> ColumnElement[bool]:
@@ -102,13 +99,11 @@ def is_to_have(campaign: Campaign) -> ColumnElement[bool]:
 
 def _next(campaign: Campaign, only: UUID | None) -> Select[*tuple[Any, ...]]:
     since = (
-        _signed_before(campaign)
+        _signings(campaign)
         .with_only_columns(Assignment.course_version_id)
         .order_by(Assignment.signed_at.desc())
         .limit(1)
         .scalar_subquery()
-        if campaign.kind is Kind.UPDATE
-        else null()
     )
     query = (
         select(Person.id, Person.department, Person.started_on, since.label("since"))
@@ -175,3 +170,36 @@ def _give(campaign: Campaign, people: Iterable[Row[*tuple[Any, ...]]]) -> None:
 def count_people(where: ColumnElement[bool]) -> int:
     """How many people fit."""
     return db.session.scalars(select(func.count()).select_from(Person).where(where)).one()
+
+
+def _due(limit: int) -> list[str]:
+    """Open campaigns that were not looked through today."""
+    now = db.utc_now()
+    today = now.astimezone(db.settings().zone).date()
+    with db.reading() as session:
+        found = session.scalars(
+            select(Campaign.id)
+            .where(
+                Campaign.launched_at.is_not(None),
+                Campaign.closed_at.is_(None),
+                Campaign.opens_on <= today,
+                or_(Campaign.filled_at.is_(None), Campaign.filled_at < _midnight(today)),
+            )
+            .limit(limit)
+        )
+        return [str(one) for one in found]
+
+
+def _do(campaign_id: str) -> None:
+    """Give out duties, a batch in each transaction, so that others can write in between."""
+    given = BATCH
+    while given:
+        with db.transaction() as session:
+            campaign = session.get_one(Campaign, UUID(campaign_id))
+            given = give(campaign)
+            if not given:
+                campaign.filled_at = db.utc_now()
+
+
+FILL = Job("fill", _due, _do)
+"""A launch, and the joiners of each day."""

@@ -97,18 +97,21 @@ class Assignment(Base):
         UniqueConstraint("campaign_id", "person_id"),
         Index(None, "campaign_id", "department", "status"),
         Index(None, "campaign_id", "status", "due_on"),
+        Index(None, "waived_until"),
+        Index(None, "paused_on"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
     campaign_id: Mapped[UUID] = mapped_column(ForeignKey("campaigns.id"))
     person_id: Mapped[UUID] = mapped_column(ForeignKey("people.id"), index=True)
     course_version_id: Mapped[UUID] = mapped_column(ForeignKey("course_versions.id"))
-    # What the person signed before: they get what changed since then. None: the whole course.
+    # What the person signed before, of this course; in an update they get what changed since.
     since_version_id: Mapped[UUID | None] = mapped_column(ForeignKey("course_versions.id"))
     department: Mapped[str] = mapped_column(String(200))  # when assigned: movers keep their figure
     due_on: Mapped[date]
     status: Mapped[Status] = mapped_column(_word(Status), default=Status.NOT_STARTED)
     paused_on: Mapped[date | None]  # on leave since: not overdue, not reminded
+    waived_until: Mapped[date | None]  # the last day of a release that ends
     assigned_at: Mapped[datetime] = mapped_column(default=utc_now)
     signed_at: Mapped[datetime | None]
 
@@ -126,7 +129,8 @@ class DutyDecision(Base):
     assignment_id: Mapped[UUID] = mapped_column(ForeignKey("assignments.id"), index=True)
     decision: Mapped[Decision] = mapped_column(_word(Decision))
     reason: Mapped[str] = mapped_column(Text)
-    until: Mapped[date | None]  # of a release or a leave, where it is known
+    until: Mapped[date | None]  # of a release: the last day
+    status_before: Mapped[Status | None] = mapped_column(_word(Status))
     due_before: Mapped[date | None]
     due_after: Mapped[date | None]
     exemption_id: Mapped[UUID | None] = mapped_column(ForeignKey("exemptions.id"))

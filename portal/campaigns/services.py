@@ -86,11 +86,13 @@ def open_campaign(plan: Plan) -> Campaign:
             due_days=plan.due_days,
             course_version=version,
             launched_at=db.utc_now(),
+            filled_at=db.utc_now(),
         )
         db.session.add(campaign)
         db.session.flush()
         audit.record("campaign.launched", subject=campaign.id, actor=None, key=plan.key)
-    giving.give(campaign)
+    while giving.give(campaign):
+        pass
     return campaign
 
 

@@ -48,6 +48,7 @@ def upgrade() -> None:
     sa.Column('decision', sa.Enum('waived', 'exempted', 'returned', 'extended', 'paused', 'resumed', name='decision', native_enum=False, length=20), nullable=False),
     sa.Column('reason', sa.Text(), nullable=False),
     sa.Column('until', sa.Date(), nullable=True),
+    sa.Column('status_before', sa.Enum('not_started', 'in_progress', 'ready', 'signed', 'refused', 'waived', name='status', native_enum=False, length=20), nullable=True),
     sa.Column('due_before', sa.Date(), nullable=True),
     sa.Column('due_after', sa.Date(), nullable=True),
     sa.Column('exemption_id', sa.Uuid(), nullable=True),
@@ -65,6 +66,9 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column('course_version_id', sa.Uuid(), nullable=True))
         batch_op.add_column(sa.Column('since_version_id', sa.Uuid(), nullable=True))
         batch_op.add_column(sa.Column('paused_on', sa.Date(), nullable=True))
+        batch_op.add_column(sa.Column('waived_until', sa.Date(), nullable=True))
+        batch_op.create_index(batch_op.f('ix_assignments_paused_on'), ['paused_on'], unique=False)
+        batch_op.create_index(batch_op.f('ix_assignments_waived_until'), ['waived_until'], unique=False)
         batch_op.create_foreign_key(batch_op.f('fk_assignments_course_version_id'), 'course_versions', ['course_version_id'], ['id'])
         batch_op.create_foreign_key(batch_op.f('fk_assignments_since_version_id'), 'course_versions', ['since_version_id'], ['id'])
 

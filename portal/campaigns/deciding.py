@@ -1,0 +1,358 @@
+"""HR decides about single duties: releases, more time, leaves of absence, and rules for groups.
+
+Nothing here deletes: a decision is a row, and a later one may take it back.
+"""
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+from typing import Any
+from uuid import UUID
+
+from flask_babel import gettext as _
+from sqlalchemy import Select, and_, exists, insert, or_, select, update
+from sqlalchemy.orm import joinedload
+
+from portal import db
+from portal.audit import services as audit
+from portal.campaigns.audience import Audience
+from portal.campaigns.models import (
+    DISCHARGED,
+    Assignment,
+    Campaign,
+    Decision,
+    DutyDecision,
+    Exemption,
+    Leave,
+    Status,
+)
+from portal.campaigns.planning import local_day
+from portal.errors import NotFound, Refused
+from portal.jobs import Job
+from portal.people.models import Person
+from portal.people.services import Identity
+
+
+def get_assignment(assignment_id: UUID) -> Assignment:
+    """Anybody's duty with its person and campaign, for HR. Raises NotFound."""
+    assignment = db.session.scalar(
+        select(Assignment)
+        .where(Assignment.id == assignment_id)
+        .options(joinedload(Assignment.person), joinedload(Assignment.campaign))
+    )
+    if assignment is None:
+        raise NotFound
+    return assignment
+
+
+def list_decisions(assignment_ids: Sequence[UUID]) -> list[DutyDecision]:
+    """What was decided about these duties, oldest first."""
+    return list(
+        db.session.scalars(
+            select(DutyDecision)
+            .where(DutyDecision.assignment_id.in_(assignment_ids))
+            .options(joinedload(DutyDecision.by))
+            .order_by(DutyDecision.at, DutyDecision.id)
+        )
+    )
+
+
+def release(assignment: Assignment, *, reason: str, until: date | None, by: Identity) -> None:
+    """Release one person from one duty, for good or up to and including a day.
+
+    Refuses who has signed or is released already.
+    """
+    _lock(assignment)
+    if assignment.status in DISCHARGED:
+        raise Refused(_("Nothing is due here: the person has signed or is released already."))
+    before = assignment.status
+    assignment.status, assignment.waived_until = Status.WAIVED, until
+    _decide(assignment, Decision.WAIVED, reason=reason, until=until, status_before=before, by=by)
+
+
+def take_back(assignment: Assignment, *, reason: str, by: Identity | None) -> None:
+    """End a release: the duty is as it was before. Refuses a duty that is not released."""
+    _lock(assignment)
+    if assignment.status is not Status.WAIVED:
+        raise Refused(_("This duty is not released."))
+    released = db.session.scalars(
+        select(DutyDecision.status_before)
+        .where(
+            DutyDecision.assignment_id == assignment.id,
+            DutyDecision.decision.in_([Decision.WAIVED, Decision.EXEMPTED]),
+        )
+        .order_by(DutyDecision.at.desc())
+        .limit(1)
+    ).one()
+    assignment.status, assignment.waived_until = released or Status.NOT_STARTED, None
+    _decide(assignment, Decision.RETURNED, reason=reason, by=by)
+
+
+def give_time(assignment: Assignment, *, due_on: date, reason: str, by: Identity) -> None:
+    """A later due date for one person. Refuses an earlier one, and where nothing is due."""
+    _lock(assignment)
+    if assignment.status in DISCHARGED:
+        raise Refused(_("Nothing is due here: the person has signed or is released already."))
+    if due_on <= assignment.due_on:
+        raise Refused(_("Choose a day after the one that is set now."))
+    before, assignment.due_on = assignment.due_on, due_on
+    _decide(
+        assignment,
+        Decision.EXTENDED,
+        reason=reason,
+        due_before=before,
+        due_after=due_on,
+        by=by,
+    )
+
+
+def list_leaves(person_id: UUID) -> list[Leave]:
+    """A person's leaves of absence, newest first."""
+    return list(
+        db.session.scalars(
+            select(Leave).where(Leave.person_id == person_id).order_by(Leave.begins_on.desc())
+        )
+    )
+
+
+def get_leave(leave_id: UUID) -> Leave:
+    """One leave with its person. Raises NotFound."""
+    leave = db.session.scalar(
+        select(Leave).where(Leave.id == leave_id).options(joinedload(Leave.person))
+    )
+    if leave is None:
+        raise NotFound
+    return leave
+
+
+def begin_leave(
+    person_id: UUID, *, begins_on: date, ends_on: date | None, reason: str, by: Identity
+) -> Leave:
+    """Note a leave of absence; from its first day the clock of the person's duties stands.
+
+    `ends_on` is the first day back, None where it is not known. Refuses a leave that ends before
+    it begins, and one that crosses another.
+    """
+    if ends_on is not None and ends_on <= begins_on:
+        raise Refused(_("The first day back must come after the first day away."))
+    crossing = select(Leave.id).where(
+        Leave.person_id == person_id,
+        or_(Leave.ends_on.is_(None), Leave.ends_on > begins_on),
+    )
+    if ends_on is not None:
+        crossing = crossing.where(Leave.begins_on < ends_on)
+    if db.session.scalar(crossing.limit(1)):
+        raise Refused(_("Another leave of this person is in these days."))
+    leave = Leave(
+        person_id=person_id, begins_on=begins_on, ends_on=ends_on, reason=reason, by_id=by.id
+    )
+    db.session.add(leave)
+    db.session.flush()
+    settle_person(person_id, today=local_day(db.utc_now()))
+    audit.record(
+        "leave.noted",
+        subject=leave.id,
+        actor=by.id,
+        person=str(person_id),
+        begins_on=begins_on.isoformat(),
+        ends_on=ends_on.isoformat() if ends_on else None,
+    )
+    return leave
+
+
+def end_leave(leave: Leave, *, ends_on: date, by: Identity) -> None:
+    """Note the first day back. Refuses a day that is not after the first day away."""
+    if ends_on <= leave.begins_on:
+        raise Refused(_("The first day back must come after the first day away."))
+    leave.ends_on = ends_on
+    db.session.flush()
+    settle_person(leave.person_id, today=local_day(db.utc_now()))
+    audit.record("leave.ended", subject=leave.id, actor=by.id, ends_on=ends_on.isoformat())
+
+
+def list_exemptions(campaign_id: UUID) -> list[Exemption]:
+    """The campaign's exemptions, oldest first, those that ended too."""
+    return list(
+        db.session.scalars(
+            select(Exemption)
+            .where(Exemption.campaign_id == campaign_id)
+            .options(joinedload(Exemption.by))
+            .order_by(Exemption.at)
+        )
+    )
+
+
+def get_exemption(exemption_id: UUID) -> Exemption:
+    """One exemption. Raises NotFound."""
+    exemption = db.session.get(Exemption, exemption_id)
+    if exemption is None:
+        raise NotFound
+    return exemption
+
+
+def exempt(campaign: Campaign, rule: Audience, *, reason: str, by: Identity) -> Exemption:
+    """Take a group out of a campaign: no duty for who joins it, a release for who has one."""
+    exemption = Exemption(
+        campaign_id=campaign.id, audience=rule.to_json(), reason=reason, by_id=by.id
+    )
+    db.session.add(exemption)
+    db.session.flush()
+    open_duties = db.session.execute(
+        select(Assignment.id, Assignment.status)
+        .join(Person, Person.id == Assignment.person_id)
+        .where(
+            Assignment.campaign_id == campaign.id,
+            Assignment.status.not_in(DISCHARGED),
+            rule.where(),
+        )
+    ).all()
+    if open_duties:
+        rows = [
+            {
+                "assignment_id": row.id,
+                "decision": Decision.EXEMPTED,
+                "reason": reason,
+                "status_before": row.status,
+                "exemption_id": exemption.id,
+                "by_id": by.id,
+            }
+            for row in open_duties
+        ]
+        db.session.execute(insert(DutyDecision), rows)
+        db.session.execute(
+            update(Assignment)
+            .where(Assignment.id.in_(_exempted_by(exemption.id)))
+            .values(status=Status.WAIVED)
+        )
+    audit.record(
+        "exemption.made",
+        subject=exemption.id,
+        actor=by.id,
+        campaign=str(campaign.id),
+        rule=exemption.audience,
+        released=len(open_duties),
+    )
+    return exemption
+
+
+def end_exemption(exemption: Exemption, *, by: Identity) -> None:
+    """End the rule: who was released by it has the duty again, as it was."""
+    db.session.refresh(exemption, with_for_update=True)
+    if exemption.ended_at is not None:
+        raise Refused(_("This exemption has ended already."))
+    exemption.ended_at = db.utc_now()
+    reason = _("The exemption ended.")
+    back = db.session.scalars(
+        select(Assignment).where(
+            Assignment.id.in_(_exempted_by(exemption.id)), Assignment.status == Status.WAIVED
+        )
+    ).all()
+    for assignment in back:
+        take_back(assignment, reason=reason, by=by)
+    audit.record("exemption.ended", subject=exemption.id, actor=by.id, returned=len(back))
+
+
+def settle_person(person_id: UUID, *, today: date) -> None:
+    """Bring the clocks of one person's duties in line with their leaves."""
+    for assignment_id in db.session.scalars(
+        _unsettled(today).where(Assignment.person_id == person_id)
+    ).all():
+        settle(assignment_id, today=today)
+
+
+def settle(assignment_id: UUID, *, today: date) -> None:
+    """Bring one duty in line with today: a release is over, a leave began or ended."""
+    assignment = get_assignment(assignment_id)
+    _lock(assignment)
+    leave = db.session.scalar(
+        select(Leave).where(Leave.person_id == assignment.person_id, _is_on(today))
+    )
+    if assignment.waived_until is not None and assignment.waived_until < today:
+        take_back(assignment, reason=_("The release was up to this day."), by=None)
+    if leave is not None and assignment.paused_on is None:
+        if assignment.status not in DISCHARGED:
+            assignment.paused_on = max(leave.begins_on, local_day(assignment.assigned_at))
+            _decide(assignment, Decision.PAUSED, reason=_("Leave of absence"), by=None)
+    elif leave is None and assignment.paused_on is not None:
+        _resume(assignment, today)
+
+
+def _resume(assignment: Assignment, today: date) -> None:
+    """Give back the days of the leave: those after which the person is there again."""
+    paused_on = assignment.paused_on or today
+    back_on = db.session.scalar(
+        select(Leave.ends_on)
+        .where(Leave.person_id == assignment.person_id, Leave.ends_on > paused_on)
+        .order_by(Leave.ends_on.desc())
+        .limit(1)
+    )
+    before = assignment.due_on
+    assignment.due_on = before + max((back_on or paused_on) - paused_on, timedelta(0))
+    assignment.paused_on = None
+    _decide(
+        assignment,
+        Decision.RESUMED,
+        reason=_("Back from leave"),
+        due_before=before,
+        due_after=assignment.due_on,
+        by=None,
+    )
+
+
+def _due(limit: int) -> list[str]:
+    today = local_day(db.utc_now())
+    with db.reading() as session:
+        return [str(one) for one in session.scalars(_unsettled(today).limit(limit))]
+
+
+def _do(assignment_id: str) -> None:
+    with db.transaction():
+        settle(UUID(assignment_id), today=local_day(db.utc_now()))
+
+
+SETTLE = Job("settle", _due, _do)
+"""Releases that are over, leaves that begin and end."""
+
+
+def _unsettled(today: date) -> Select[UUID]:
+    on_leave = exists().where(Leave.person_id == Assignment.person_id, _is_on(today))
+    away = select(Leave.person_id).where(_is_on(today))
+    return select(Assignment.id).where(
+        or_(
+            Assignment.waived_until < today,
+            and_(Assignment.paused_on.is_not(None), ~on_leave),
+            and_(
+                Assignment.person_id.in_(away),
+                Assignment.paused_on.is_(None),
+                Assignment.status.not_in(DISCHARGED),
+            ),
+        )
+    )
+
+
+def _is_on(today: date) -> Any:
+    return and_(Leave.begins_on <= today, or_(Leave.ends_on.is_(None), Leave.ends_on > today))
+
+
+def _exempted_by(exemption_id: UUID) -> Select[UUID]:
+    return select(DutyDecision.assignment_id).where(DutyDecision.exemption_id == exemption_id)
+
+
+def _lock(assignment: Assignment) -> None:
+    db.session.refresh(assignment, with_for_update=True)
+
+
+def _decide(
+    assignment: Assignment, decision: Decision, *, by: Identity | None, **facts: Any
+) -> None:
+    row = DutyDecision(
+        assignment_id=assignment.id, decision=decision, by_id=by.id if by else None, **facts
+    )
+    db.session.add(row)
+    db.session.flush()
+    audit.record(
+        "duty.decided",
+        subject=row.id,
+        actor=by.id if by else None,
+        assignment=str(assignment.id),
+        decision=decision.value,
+    )

@@ -1,0 +1,310 @@
+"""HR plans a campaign: draft, audience, launch, more time, close, and next year's copy."""
+
+import json
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+from flask_babel import gettext as _
+from sqlalchemy import String, cast, func, select, update
+from sqlalchemy.orm import joinedload
+
+from portal import db
+from portal.audit import services as audit
+from portal.campaigns import audience, giving, schedule
+from portal.campaigns.audience import Audience
+from portal.campaigns.models import DISCHARGED, Assignment, Campaign, Kind, Status
+from portal.courses import services as courses
+from portal.errors import NotFound, Refused
+from portal.people.models import Person
+from portal.people.services import Identity
+
+
+@dataclass(frozen=True)
+class Line:
+    """One campaign in the list, with how far it is."""
+
+    campaign: Campaign
+    people: int
+    signed: int
+    discharged: int
+
+
+def get_campaign(campaign_id: UUID) -> Campaign:
+    """One campaign with its course version and who changed it last. Raises NotFound."""
+    campaign = db.session.scalar(
+        select(Campaign)
+        .where(Campaign.id == campaign_id)
+        .options(joinedload(Campaign.course_version), joinedload(Campaign.changer))
+    )
+    if campaign is None:
+        raise NotFound
+    return campaign
+
+
+def list_campaigns() -> list[Line]:
+    """All campaigns, newest first."""
+    counted = (
+        select(
+            Assignment.campaign_id,
+            func.count().label("people"),
+            func.count().filter(Assignment.status == Status.SIGNED).label("signed"),
+            func.count().filter(Assignment.status.in_(DISCHARGED)).label("discharged"),
+        )
+        .group_by(Assignment.campaign_id)
+        .subquery()
+    )
+    rows = db.session.execute(
+        select(Campaign, counted.c.people, counted.c.signed, counted.c.discharged)
+        .outerjoin(counted, counted.c.campaign_id == Campaign.id)
+        .order_by(Campaign.closed_at.is_not(None), Campaign.opens_on.desc(), Campaign.title)
+    )
+    return [Line(row[0], row[1] or 0, row[2] or 0, row[3] or 0) for row in rows]
+
+
+def create(values: Mapping[str, Any], *, course: str, by: Identity) -> Campaign:
+    """A draft on the newest version of a course, for all employees until its audience is set.
+
+    An onboarding begins with contractors. `values` are columns of Campaign. Raises NotFound for
+    a course that is not published.
+    """
+    kind = Kind(values["kind"])
+    first = "contractor" if kind is Kind.ONBOARDING else "employee"
+    campaign = Campaign(
+        **values,
+        key=_new_key(values["title"]),
+        course_version_id=courses.latest(course).id,
+        audience=audience.everyone_of_kind(first).to_json(),
+        changed_by=by.id,
+    )
+    db.session.add(campaign)
+    db.session.flush()
+    audit.record(
+        "campaign.changed",
+        subject=campaign.id,
+        actor=by.id,
+        before={},
+        after=_plain({"title": campaign.title, "kind": kind}),
+    )
+    return campaign
+
+
+def change(campaign: Campaign, values: Mapping[str, Any], *, by: Identity, seen: str) -> None:
+    """Change a campaign; the log keeps what was before.
+
+    `seen` is the `stamp` of what the person saw: refuses when somebody else changed it since.
+    Refuses to change a campaign that is closed.
+    """
+    _lock(campaign)
+    if campaign.closed_at is not None:
+        raise Refused(_("This campaign is closed. Copy it to begin a new one."))
+    if seen != stamp(campaign):
+        raise Refused(
+            _(
+                "%(who)s changed this campaign in the meantime. Look at it again, then save.",
+                who=campaign.changer.full_name if campaign.changer else _("Somebody"),
+            )
+        )
+    before = {name: getattr(campaign, name) for name in values}
+    after = {name: value for name, value in values.items() if value != before[name]}
+    if not after:
+        return
+    for name, value in after.items():
+        setattr(campaign, name, value)
+    _note_change(campaign, by)
+    audit.record(
+        "campaign.changed",
+        subject=campaign.id,
+        actor=by.id,
+        before=_plain({name: before[name] for name in after}),
+        after=_plain(after),
+    )
+
+
+def stamp(campaign: Campaign) -> str:
+    """Tells one state of a campaign from the next; a form carries it."""
+    return campaign.changed_at.isoformat()
+
+
+def launch(campaign: Campaign, *, by: Identity) -> None:
+    """Open the campaign: the worker gives everyone in its audience their duty.
+
+    Refuses an empty audience, dates in the past, and a second launch.
+    """
+    _lock(campaign)
+    if campaign.launched_at is not None:
+        raise Refused(_("This campaign is launched already."))
+    if refusal := why_not_launch(campaign, today=local_day(db.utc_now())):
+        raise Refused(refusal)
+    campaign.launched_at = db.utc_now()
+    _note_change(campaign, by)
+    audit.record("campaign.launched", subject=campaign.id, actor=by.id, key=campaign.key)
+
+
+def why_not_launch(campaign: Campaign, *, today: date) -> str:
+    """Why a draft cannot be launched, in words; empty if it can."""
+    why = ""
+    if campaign.due_on and campaign.due_on < today:
+        why = _("The due date is over. Set a later one first.")
+    elif unknown := unknown_values(audience.read(campaign.audience)):
+        why = _("Nobody in the directory has “%(value)s”. Mend the audience.", value=unknown[0])
+    elif not giving.count_people(giving.in_audience(campaign)):
+        why = _("Nobody is in the audience. Change it first.")
+    return why
+
+
+def extend(campaign: Campaign, *, days: int, by: Identity) -> None:
+    """Give everyone who has not signed so many calendar days more; what is later already stays.
+
+    Refuses a campaign that is not open.
+    """
+    _lock(campaign)
+    if not campaign.is_open:
+        raise Refused(_("Only an open campaign can be extended."))
+    more = timedelta(days=days)
+    open_duties = (
+        Assignment.campaign_id == campaign.id,
+        Assignment.status.not_in(DISCHARGED),
+    )
+    before: dict[str, Any]
+    if campaign.due_on is not None:
+        before, campaign.due_on = {"due_on": campaign.due_on}, campaign.due_on + more
+        after: dict[str, Any] = {"due_on": campaign.due_on}
+        db.session.execute(
+            update(Assignment)
+            .where(*open_duties, Assignment.due_on < campaign.due_on)
+            .values(due_on=campaign.due_on)
+        )
+    else:
+        days_now = campaign.due_days or 0
+        before, campaign.due_days = {"due_days": days_now}, days_now + days
+        after = {"due_days": campaign.due_days}
+        due_dates = db.session.scalars(
+            select(Assignment.due_on).where(*open_duties).distinct()
+        ).all()
+        for due in sorted(due_dates, reverse=True):  # so that none is moved twice
+            db.session.execute(
+                update(Assignment)
+                .where(*open_duties, Assignment.due_on == due)
+                .values(due_on=due + more)
+            )
+    _note_change(campaign, by)
+    audit.record(
+        "campaign.changed",
+        subject=campaign.id,
+        actor=by.id,
+        before=_plain(before),
+        after=_plain(after),
+    )
+
+
+def close(campaign: Campaign, *, by: Identity) -> None:
+    """End the campaign: no new duties, no reminders. Open duties can still be signed.
+
+    Refuses a campaign that is not open.
+    """
+    _lock(campaign)
+    if not campaign.is_open:
+        raise Refused(_("Only an open campaign can be closed."))
+    campaign.closed_at = db.utc_now()
+    _note_change(campaign, by)
+    audit.record("campaign.closed", subject=campaign.id, actor=by.id)
+
+
+def copy(campaign: Campaign, *, by: Identity) -> Campaign:
+    """A draft for next year: same audience and reminders, dates a year later, newest version."""
+    title = _next_title(campaign.title)
+    again = Campaign(
+        key=_new_key(title),
+        title=title,
+        kind=campaign.kind,
+        course_version_id=courses.latest(campaign.course_version.key).id,
+        audience=campaign.audience,
+        opens_on=schedule.months_before(campaign.opens_on, -12),
+        due_on=campaign.due_on and schedule.months_before(campaign.due_on, -12),
+        due_days=campaign.due_days,
+        business_days=campaign.business_days,
+        min_interval=campaign.min_interval,
+        reminders=campaign.reminders,
+        changed_by=by.id,
+    )
+    db.session.add(again)
+    db.session.flush()
+    audit.record(
+        "campaign.changed",
+        subject=again.id,
+        actor=by.id,
+        before={},
+        after={"title": title, "copy_of": str(campaign.id)},
+    )
+    return again
+
+
+def known_values() -> dict[audience.Fact, list[str]]:
+    """Departments, locations and groups that people have, by name."""
+    fact = audience.Fact
+    found = {
+        known: list(
+            db.session.scalars(select(column).where(column != "").distinct().order_by(column))
+        )
+        for known, column in (
+            (fact.DEPARTMENT, Person.department),
+            (fact.LOCATION, Person.location),
+        )
+    }
+    lists = db.session.scalars(select(cast(Person.groups, String)).distinct())
+    found[fact.GROUP] = sorted({group for groups in lists for group in json.loads(groups)})
+    return found
+
+
+def unknown_values(rule: Audience) -> list[str]:
+    """Departments, locations and groups of a rule that nobody has."""
+    known = known_values()
+    return [
+        value
+        for part in rule.parts
+        for rules in (part.facts, part.unless)
+        for fact, values in rules.items()
+        if fact in known
+        for value in values
+        if value not in known[fact]
+    ]
+
+
+def local_day(moment: datetime) -> date:
+    """The day of a moment in the City's time zone."""
+    return moment.astimezone(db.settings().zone).date()
+
+
+def _lock(campaign: Campaign) -> None:
+    """Read the row anew and hold it: two advisers at once must see each other."""
+    db.session.refresh(campaign, with_for_update=True)
+
+
+def _note_change(campaign: Campaign, by: Identity) -> None:
+    campaign.changed_at = db.utc_now()
+    campaign.changed_by = by.id
+    db.session.flush()
+
+
+def _new_key(title: str) -> str:
+    folded = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode().lower()
+    return f"{re.sub(r'[^a-z0-9]+', '-', folded).strip('-')[:80]}-{uuid4().hex[:8]}"
+
+
+def _next_title(title: str) -> str:
+    """The year in a title becomes the next; a title without one says that it is a copy."""
+    later = re.sub(r"\b20\d\d\b", lambda year: str(int(year[0]) + 1), title)
+    return later if later != title else _("%(title)s (copy)", title=title)[:200]
+
+
+def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values as JSON has them."""
+    return {
+        name: value.isoformat() if isinstance(value, date) else value
+        for name, value in values.items()
+    }
