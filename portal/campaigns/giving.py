@@ -46,7 +46,11 @@ def in_audience(campaign: Campaign) -> ColumnElement[bool]:
     """Whom the rule takes, as SQL over `Person`; for an update, of those who signed before."""
     rule = audience.read(campaign.audience).where()
     if campaign.kind is Kind.UPDATE:
-        return and_(rule, _signed_before(campaign).exists())
+        return and_(
+            rule,
+            _signings(campaign, CourseVersion.number < _number(campaign)).exists(),
+            not_(_signings(campaign, CourseVersion.number >= _number(campaign)).exists()),
+        )
     return rule
 
 
@@ -116,11 +120,8 @@ def _next(campaign: Campaign, only: UUID | None) -> Select[*tuple[Any, ...]]:
 
 def _signings(campaign: Campaign, *how: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
     """The person's signed duties of any version of the campaign's course."""
-    key = (
-        select(CourseVersion.key)
-        .where(CourseVersion.id == campaign.course_version_id)
-        .scalar_subquery()
-    )
+    asked = aliased(CourseVersion)
+    key = select(asked.key).where(asked.id == campaign.course_version_id).scalar_subquery()
     return (
         select(Assignment.id)
         .join(CourseVersion, CourseVersion.id == Assignment.course_version_id)
@@ -134,8 +135,9 @@ def _signings(campaign: Campaign, *how: ColumnElement[bool]) -> Select[*tuple[An
     )
 
 
-def _signed_before(campaign: Campaign) -> Select[*tuple[Any, ...]]:
-    return _signings(campaign, Assignment.course_version_id != campaign.course_version_id)
+def _number(campaign: Campaign) -> Any:
+    asked = aliased(CourseVersion)
+    return select(asked.number).where(asked.id == campaign.course_version_id).scalar_subquery()
 
 
 def _midnight(day: date) -> datetime:

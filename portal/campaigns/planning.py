@@ -76,7 +76,7 @@ def create(values: Mapping[str, Any], *, course: str, by: Identity) -> Campaign:
     first = "contractor" if kind is Kind.ONBOARDING else "employee"
     campaign = Campaign(
         **values,
-        key=_new_key(values["title"]),
+        key=new_key(values["title"]),
         course_version_id=courses.latest(course).id,
         audience=audience.everyone_of_kind(first).to_json(),
         changed_by=by.id,
@@ -219,7 +219,7 @@ def copy(campaign: Campaign, *, by: Identity) -> Campaign:
     """A draft for next year: same audience and reminders, dates a year later, newest version."""
     title = _next_title(campaign.title)
     again = Campaign(
-        key=_new_key(title),
+        key=new_key(title),
         title=title,
         kind=campaign.kind,
         course_version_id=courses.latest(campaign.course_version.key).id,
@@ -291,7 +291,8 @@ def _note_change(campaign: Campaign, by: Identity) -> None:
     db.session.flush()
 
 
-def _new_key(title: str) -> str:
+def new_key(title: str) -> str:
+    """A key for a campaign that HR names: its title, and what makes it the only one."""
     folded = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode().lower()
     return f"{re.sub(r'[^a-z0-9]+', '-', folded).strip('-')[:80]}-{uuid4().hex[:8]}"
 

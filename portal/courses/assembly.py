@@ -5,11 +5,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from portal.courses.course import SCOPE, AboutYou, Course, Page, QuizRules, Section, Step
+from portal.courses.course import SCOPE, AboutYou, Change, Course, Page, QuizRules, Section, Step
 from portal.courses.questions import QUIZ_KEYS, QuizFrame, read_quiz, read_rules, too_few
 from portal.courses.reading import Mistake, Record, Reference, Source, nearest
 from portal.courses.steps import read_audiences, read_page, read_yaml
 
+MOST_CHANGES = 5  # more is no summary
 SAME_AS = re.compile(rb"^same_as:[ \t]*['\"]?([^\s'\"#]+)", re.MULTILINE)
 SHARED = re.compile(r"[a-z0-9-]+/[a-z0-9-]+/\d+-[a-z0-9-]+\.(md|yaml)")
 _STEP_FILE = re.compile(r"(\d{1,3})-([a-z0-9]+(?:-[a-z0-9]+)*)\.(md|yaml)")
@@ -54,7 +55,7 @@ class Assembly:
                 "collection_notice",
                 "sections",
             ),
-            optional=("quiz", "note"),
+            optional=("quiz", "changes", "note"),
         )
         language = record.text("language", "en")
         if not _LANGUAGE.fullmatch(language):
@@ -75,6 +76,7 @@ class Assembly:
             policy_html=policy_html,
             sections=tuple(self._read_sections(record)),
             content_hash=self.content_hash,
+            changes=tuple(self._read_changes(record)),
         )
         self._check_walk()
         if course.sections:  # else every file would be one
@@ -95,6 +97,12 @@ class Assembly:
         if node is not None and not body.strip():
             source.note(line, "The policy has no text.", "Write it below the second line of ---.")
         return record.text("title"), source.prose(body, line=line, links=False).html
+
+    def _read_changes(self, course: Record) -> Iterator[Change]:
+        names = ("topic", "before", "now")
+        rows = course.records("changes", what="change", required=names, count=(0, MOST_CHANGES))
+        for row in rows:
+            yield Change(*(row.text(name) for name in names))
 
     def _read_sections(self, course: Record) -> Iterator[Section]:
         quiz = course.record("quiz", what="quiz rule", optional=QUIZ_KEYS)

@@ -207,6 +207,15 @@ class Section:
 
 
 @dataclass(frozen=True)
+class Change:
+    """One line of "What changed since you last signed", in the author's words."""
+
+    topic: str
+    before: str
+    now: str
+
+
+@dataclass(frozen=True, eq=False)
 class Course:
     """One version of a course, whole."""
 
@@ -222,6 +231,7 @@ class Course:
     policy_html: str
     sections: tuple[Section, ...]
     content_hash: str
+    changes: tuple[Change, ...] = ()  # since the version before
     _walks: dict[frozenset[str], tuple[tuple[Section, Step], ...]] = field(
         default_factory=dict, compare=False, repr=False
     )

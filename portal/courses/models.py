@@ -10,7 +10,7 @@ from portal.db import Base, utc_now
 
 
 class CourseVersion(Base):
-    """One course at one content hash. Never changes."""
+    """One course at one content hash. Its text never changes; `change` is decided once."""
 
     __tablename__ = "course_versions"
     __table_args__ = (UniqueConstraint("key", "number"),)
@@ -22,3 +22,5 @@ class CourseVersion(Base):
     content_hash: Mapped[str] = mapped_column(String(64))  # not unique: an older state may return
     archive: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)  # ZIP of the exact files
     published_at: Mapped[datetime] = mapped_column(default=utc_now)
+    # "first", "minor" or "material"; empty until HR decides what the version asks of people
+    change: Mapped[str] = mapped_column(String(10), default="")

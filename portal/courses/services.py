@@ -39,6 +39,7 @@ class Version:
     title: str
     content_hash: str
     published_at: datetime
+    change: str  # "first", "minor", "material", or empty: HR has not decided
 
     @property
     def file_name(self) -> str:
@@ -63,6 +64,7 @@ def publish(folder: Path, key: str) -> CourseVersion:
         title=course.title,
         content_hash=course.content_hash,
         archive=pack(files),
+        change="" if newest else "first",
     )
     try:
         with db.session.begin_nested():
@@ -120,6 +122,17 @@ def latest(key: str) -> Version:
     return _version(row)
 
 
+def find_before(version: Version) -> Version | None:
+    """The version of the same course before this one, if there is one."""
+    row = db.session.execute(
+        _versions()
+        .where(CourseVersion.key == version.key, CourseVersion.number < version.number)
+        .order_by(CourseVersion.number.desc())
+        .limit(1)
+    ).first()
+    return _version(row) if row else None
+
+
 def get_archive(version_id: UUID) -> bytes:
     """The ZIP with the exact files of one version, the same bytes every time. Raises NotFound."""
     archive = db.session.scalar(select(CourseVersion.archive).where(CourseVersion.id == version_id))
@@ -155,7 +168,7 @@ def _find_newest(key: str) -> CourseVersion | None:
     )
 
 
-def _versions() -> Select[UUID, str, int, str, str, datetime]:
+def _versions() -> Select[UUID, str, int, str, str, datetime, str]:
     return select(
         CourseVersion.id,
         CourseVersion.key,
@@ -163,8 +176,9 @@ def _versions() -> Select[UUID, str, int, str, str, datetime]:
         CourseVersion.title,
         CourseVersion.content_hash,
         CourseVersion.published_at,
+        CourseVersion.change,
     )
 
 
-def _version(row: Row[UUID, str, int, str, str, datetime]) -> Version:
+def _version(row: Row[UUID, str, int, str, str, datetime, str]) -> Version:
     return Version(*row)

@@ -10,6 +10,7 @@ from flask_login import current_user
 
 from portal import db
 from portal.campaigns import services as campaigns
+from portal.campaigns.models import Status
 from portal.campaigns.services import Duty
 from portal.config import Role
 from portal.courses.course import AboutYou, Page, Quiz, Scenario
@@ -41,7 +42,24 @@ def tasks() -> ResponseReturnValue:
 def resume(assignment_id: UUID) -> ResponseReturnValue:
     """Go to the exact step where the person is."""
     progress = services.get_progress(assignment_id, person=current_user)
+    if progress.difference is not None and progress.duty.status is Status.NOT_STARTED:
+        return redirect(url_for(".changes", assignment_id=assignment_id))
     return redirect(_next_address(progress))
+
+
+@bp.get("/<uuid:assignment_id>/changes")
+@requires(Role.LEARNER)
+def changes(assignment_id: UUID) -> ResponseReturnValue:
+    """What changed since the person last signed, before they begin."""
+    progress = services.get_progress(assignment_id, person=current_user)
+    if progress.difference is None:
+        return redirect(_next_address(progress))
+    return render_template(
+        "learning/changes.html",
+        progress=progress,
+        difference=progress.difference,
+        go_on=_next_address(progress),
+    )
 
 
 @bp.get("/<uuid:assignment_id>/due-date.ics")

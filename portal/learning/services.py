@@ -1,7 +1,7 @@
 """Walks a person through a course: what is done, what comes next, and the quiz."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property
 from random import SystemRandom
@@ -17,9 +17,11 @@ from sqlalchemy.orm import selectinload
 from portal import db
 from portal.audit import services as audit
 from portal.campaigns import services as campaigns
-from portal.campaigns.models import Status
+from portal.campaigns.models import Kind, Status
 from portal.campaigns.services import Duty
+from portal.courses import comparing
 from portal.courses import services as courses
+from portal.courses.comparing import Difference
 from portal.courses.course import AboutYou, Course, Outcome, Page, Quiz, Scenario, Scene, Section
 from portal.courses.course import Step as CourseStep
 from portal.errors import NotFound, Refused
@@ -39,6 +41,7 @@ class Progress:
     open_scenes: dict[str, str]  # scenario -> the scene that comes next
     choices: dict[tuple[str, str], int]  # (scenario, scene) -> what was chosen last
     attempts: Sequence[Attempt]
+    signed_course: Course | None = None  # what they signed the last time, where they have
 
     @cached_property
     def audiences(self) -> frozenset[str]:
@@ -48,8 +51,20 @@ class Progress:
 
     @cached_property
     def walk(self) -> tuple[tuple[Section, CourseStep], ...]:
-        """The person's steps in order, each with its section."""
-        return self.course.walk(self.audiences)
+        """The person's steps in order, each with its section.
+
+        In an update, of a person who signed before, only what is new or changed.
+        """
+        steps = self.course.walk(self.audiences)
+        if self.duty.kind is not Kind.UPDATE or self.signed_course is None:
+            return steps
+        changed = comparing.changed_steps(self.signed_course, self.course)
+        return tuple((section, step) for section, step in steps if step.key in changed)
+
+    @cached_property
+    def difference(self) -> Difference | None:
+        """What changed since the person last signed; None for who signs for the first time."""
+        return comparing.compare(self.signed_course, self.course) if self.signed_course else None
 
     @cached_property
     def next(self) -> CourseStep | None:
@@ -312,15 +327,7 @@ def _finish(
 
 
 def _note_finished(progress: Progress, key: str, answer: dict[str, Any]) -> None:
-    ahead = Progress(
-        duty=progress.duty,
-        person=progress.person,
-        course=progress.course,
-        done=progress.done | {key: answer},
-        open_scenes=progress.open_scenes,
-        choices=progress.choices,
-        attempts=progress.attempts,
-    )
+    ahead = replace(progress, done=progress.done | {key: answer})
     _note_status(progress, Status.READY if ahead.next is None else Status.IN_PROGRESS)
 
 
@@ -366,6 +373,9 @@ def _progress(duties: list[Duty], person: Identity) -> list[Progress]:
             duty=duty,
             person=person,
             course=courses.get_course(duty.course_version_id),
+            signed_course=courses.get_course(duty.since_version_id)
+            if duty.since_version_id
+            else None,
             done=done[duty.id],
             open_scenes=scenes[duty.id],
             choices=choices[duty.id],

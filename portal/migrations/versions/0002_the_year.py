@@ -69,8 +69,8 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column('waived_until', sa.Date(), nullable=True))
         batch_op.create_index(batch_op.f('ix_assignments_paused_on'), ['paused_on'], unique=False)
         batch_op.create_index(batch_op.f('ix_assignments_waived_until'), ['waived_until'], unique=False)
-        batch_op.create_foreign_key(batch_op.f('fk_assignments_course_version_id'), 'course_versions', ['course_version_id'], ['id'])
         batch_op.create_foreign_key(batch_op.f('fk_assignments_since_version_id'), 'course_versions', ['since_version_id'], ['id'])
+        batch_op.create_foreign_key(batch_op.f('fk_assignments_course_version_id'), 'course_versions', ['course_version_id'], ['id'])
 
     # The audience was a kind of employment; it becomes a rule.
     with op.batch_alter_table('campaigns', schema=None) as batch_op:
@@ -90,6 +90,9 @@ def upgrade() -> None:
                existing_nullable=False,
                postgresql_using='audience::json')
         batch_op.create_foreign_key(batch_op.f('fk_campaigns_changed_by'), 'people', ['changed_by'], ['id'])
+
+    with op.batch_alter_table('course_versions', schema=None) as batch_op:
+        batch_op.add_column(sa.Column('change', sa.String(length=10), nullable=False, server_default=""))
 
     with op.batch_alter_table('people', schema=None) as batch_op:
         batch_op.add_column(sa.Column('location', sa.String(length=200), nullable=False, server_default=""))
