@@ -18,6 +18,7 @@ from portal.documents import dates
 
 SLICES = {
     "people": "/people",
+    "campaigns": "/campaigns",
     "learning": "/learning",
     "attestations": "/attestations",
     "reports": "/reports",

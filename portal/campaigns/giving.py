@@ -73,13 +73,16 @@ def signed_lately(campaign: Campaign) -> ColumnElement[bool]:
 
 
 def has_same_duty(campaign: Campaign) -> ColumnElement[bool]:
-    """Who still owes the same course version in another open campaign: nothing twice."""
+    """Who still owes the same course version elsewhere: nothing twice.
+
+    A duty of a closed campaign counts no more, but one of an update that gave way does.
+    """
     other = aliased(Campaign)
     return exists().where(
         Assignment.person_id == Person.id,
         Assignment.campaign_id == other.id,
         other.id != campaign.id,
-        other.closed_at.is_(None),
+        or_(other.closed_at.is_(None), other.kind == Kind.UPDATE),
         Assignment.course_version_id == campaign.course_version_id,
         Assignment.status.not_in(DISCHARGED),
     )

@@ -17,7 +17,7 @@ from sqlalchemy import bindparam, delete, func, or_, select, update
 from portal import db
 from portal.audit import services as audit
 from portal.config import Role
-from portal.errors import Refused
+from portal.errors import NotFound, Refused
 from portal.people.directory import (
     AccountClosed,
     Directory,
@@ -187,6 +187,14 @@ def import_people(door: Door) -> int:
                 found[entry.id].manager_id = above.id if above else None
         db.session.flush()
     return len(entries)
+
+
+def get_person(person_id: UUID) -> Person:
+    """One person. Raises NotFound."""
+    person = db.session.get(Person, person_id)
+    if person is None:
+        raise NotFound
+    return person
 
 
 def identify(person: Person, *, token: str = "") -> Identity:

@@ -101,6 +101,7 @@ class Row:
 class PersonDuty:
     """One duty on a person's page."""
 
+    id: UUID
     title: str
     status: str
     due_on: date
@@ -199,14 +200,6 @@ def each_person(campaign_id: UUID, filters: Filters, *, today: date) -> Iterator
         yield Row(*row)
 
 
-def get_person(person_id: UUID) -> Person:
-    """One person. Raises NotFound."""
-    person = db.session.get(Person, person_id)
-    if person is None:
-        raise NotFound
-    return person
-
-
 def list_duties_of(person_id: UUID) -> list[PersonDuty]:
     """All duties of one person with record and refusal, newest first."""
     latest = (
@@ -218,6 +211,7 @@ def list_duties_of(person_id: UUID) -> list[PersonDuty]:
     )
     rows = db.session.execute(
         select(
+            Assignment.id,
             Campaign.title,
             Assignment.status,
             Assignment.due_on,

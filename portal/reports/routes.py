@@ -23,7 +23,10 @@ from portal import db
 from portal.attestations import services as attestations
 from portal.audit import services as audit
 from portal.audit.checkpoints import Signer, load_signer
+from portal.campaigns import deciding
+from portal.campaigns.models import DutyDecision
 from portal.config import Role
+from portal.people import services as people
 from portal.reports import exports, queries
 from portal.reports.forms import STATUS_WORDS, FiltersForm
 from portal.reports.queries import Filters, Sort
@@ -80,10 +83,16 @@ def who_has_signed() -> ResponseReturnValue:
 @requires(Role.HR)
 def person(person_id: UUID) -> ResponseReturnValue:
     """One person: duties, records, and what they said when they did not agree."""
+    duties = queries.list_duties_of(person_id)
+    decisions: dict[UUID, list[DutyDecision]] = {}
+    for each in deciding.list_decisions([duty.id for duty in duties]):
+        decisions.setdefault(each.assignment_id, []).append(each)
     return render_template(
         "reports/person.html",
-        person=queries.get_person(person_id),
-        duties=queries.list_duties_of(person_id),
+        person=people.get_person(person_id),
+        duties=duties,
+        decisions=decisions,
+        leaves=deciding.list_leaves(person_id),
         today=today(),
     )
 

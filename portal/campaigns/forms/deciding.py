@@ -1,0 +1,61 @@
+"""Forms on which HR decides about one duty, or one person's leave."""
+
+from flask_babel import lazy_gettext as _l
+from flask_wtf import FlaskForm
+from wtforms import (
+    TextAreaField,
+)
+from wtforms.validators import InputRequired, Length, Optional
+
+from portal.campaigns.forms.fields import DayField
+
+REASON_LENGTH = 1000
+
+
+class ReasonForm(FlaskForm):
+    """Why; printed with the records."""
+
+    reason = TextAreaField(
+        _l("Reason"),
+        description=_l("It is kept with the duty and printed with the record."),
+        validators=[InputRequired(_l("Write a reason")), Length(max=REASON_LENGTH)],
+    )
+
+
+class ReleaseForm(ReasonForm):
+    """A release from one duty."""
+
+    until = DayField(
+        _l("Last day of the release"),
+        description=_l("Leave it empty to release the person for good."),
+        validators=[Optional()],
+    )
+
+
+class MoreTimeForm(ReasonForm):
+    """A later due date for one person."""
+
+    due_on = DayField(
+        _l("New due date"), validators=[InputRequired(_l("Write the day as 2027-01-30"))]
+    )
+
+
+class LeaveForm(ReasonForm):
+    """A leave of absence."""
+
+    begins_on = DayField(
+        _l("First day away"), validators=[InputRequired(_l("Write the day as 2027-01-30"))]
+    )
+    ends_on = DayField(
+        _l("First day back"),
+        description=_l("Leave it empty if it is not known yet."),
+        validators=[Optional()],
+    )
+
+
+class BackForm(FlaskForm):
+    """The end of a leave."""
+
+    ends_on = DayField(
+        _l("First day back"), validators=[InputRequired(_l("Write the day as 2027-01-30"))]
+    )

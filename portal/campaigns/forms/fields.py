@@ -1,0 +1,29 @@
+"""Fields that say in our words what is wrong."""
+
+from flask_babel import gettext as _
+from wtforms import (
+    DateField,
+    IntegerField,
+)
+
+
+class DayField(DateField):
+    """A day, with our words for what is none."""
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        """Read the day; raises ValueError with a sentence for the page."""
+        try:
+            super().process_formdata(valuelist)
+        except ValueError:
+            raise ValueError(_("Write the day as 2027-01-30")) from None
+
+
+class NumberField(IntegerField):
+    """A whole number, with our words for what is none."""
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        """Read the number; raises ValueError with a sentence for the page."""
+        try:
+            super().process_formdata(valuelist)
+        except ValueError:
+            raise ValueError(_("Write a whole number")) from None

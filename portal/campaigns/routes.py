@@ -1,0 +1,387 @@
+"""HR's pages: plan a campaign, launch it, and decide about single duties."""
+
+from typing import Any
+from uuid import UUID
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+from flask_babel import ngettext
+from flask_login import current_user
+from wtforms.fields.choices import SelectChoice
+
+from portal.campaigns import audience as rules
+from portal.campaigns import deciding, planning, previewing, versions
+from portal.campaigns.forms import audience as audience_forms
+from portal.campaigns.forms import deciding as decision_forms
+from portal.campaigns.forms import planning as forms
+from portal.campaigns.models import Campaign
+from portal.campaigns.previewing import Group
+from portal.config import Role
+from portal.courses import comparing
+from portal.courses import services as courses
+from portal.errors import Refused
+from portal.people import services as people
+from portal.web import requires, today
+
+bp = Blueprint("campaigns", __name__)
+
+
+@bp.get("/")
+@requires(Role.HR)
+def overview() -> ResponseReturnValue:
+    """All campaigns, and versions of courses that wait for a decision."""
+    return render_template(
+        "campaigns/overview.html",
+        lines=planning.list_campaigns(),
+        undecided=[each for each in courses.list_versions() if not each.change],
+        today=today(),
+    )
+
+
+@bp.route("/new", methods=["GET", "POST"])
+@requires(Role.HR)
+def new() -> ResponseReturnValue:
+    """Begin a campaign: what it is and when."""
+    form = forms.CampaignForm()
+    form.course.choices = _courses()
+    if form.validate_on_submit():
+        campaign = planning.create(form.values, course=form.course.data, by=current_user)
+        return redirect(url_for(".audience", campaign_id=campaign.id))
+    return render_template("campaigns/new.html", form=form)
+
+
+@bp.get("/<uuid:campaign_id>")
+@requires(Role.HR)
+def campaign(campaign_id: UUID) -> ResponseReturnValue:
+    """One campaign: what it is, whom it reaches, and what can be done."""
+    found = planning.get_campaign(campaign_id)
+    page = render_template(
+        "campaigns/campaign.html",
+        campaign=found,
+        sentence=rules.read(found.audience).sentence(),
+        counts=previewing.count(found),
+        departments=previewing.list_departments(found),
+        exemptions=[
+            (each, rules.read(each.audience).sentence())
+            for each in deciding.list_exemptions(campaign_id)
+        ],
+        why_not_launch="" if found.launched_at else planning.why_not_launch(found, today=today()),
+        form=forms.ConfirmForm(),
+    )
+    launching = found.is_open and found.filled_at is None
+    return page, {"Refresh": "5"} if launching else {}
+
+
+@bp.route("/<uuid:campaign_id>/change", methods=["GET", "POST"])
+@requires(Role.HR)
+def change(campaign_id: UUID) -> ResponseReturnValue:
+    """Change title and dates of a draft; of an open campaign, only the title."""
+    found = planning.get_campaign(campaign_id)
+    form = forms.CampaignForm(obj=found, data={"seen": planning.stamp(found)})
+    form.course.choices = _courses()
+    form.course.data = form.course.data or found.course_version.key
+    if form.validate_on_submit():
+        values = form.values
+        if found.launched_at:
+            values = {"title": values["title"]}
+        else:
+            values["course_version_id"] = courses.latest(form.course.data).id
+        if _changed(found, values, form):
+            return redirect(url_for(".campaign", campaign_id=campaign_id))
+    return render_template("campaigns/change.html", form=form, campaign=found)
+
+
+@bp.route("/<uuid:campaign_id>/audience", methods=["GET", "POST"])
+@requires(Role.HR)
+def audience(campaign_id: UUID) -> ResponseReturnValue:
+    """Say who the campaign is for."""
+    found = planning.get_campaign(campaign_id)
+    rule = rules.read(found.audience)
+    data = {**audience_forms.AudienceForm.data_of(rule), "seen": planning.stamp(found)}
+    form = audience_forms.AudienceForm(data=data)
+    known = planning.known_values()
+    form.offer(known)
+    fits = (
+        not _rearranged(form, known)  # then it is shown again, with one part more or less
+        and form.validate_on_submit()
+        and not form.find_unknown(known)
+    )
+    if fits and _changed(found, {"audience": form.audience.to_json()}, form):
+        return redirect(url_for(".campaign", campaign_id=campaign_id))
+    return render_template("campaigns/audience.html", form=form, campaign=found)
+
+
+@bp.route("/<uuid:campaign_id>/reminders", methods=["GET", "POST"])
+@requires(Role.HR)
+def reminders(campaign_id: UUID) -> ResponseReturnValue:
+    """Say when the portal writes to people."""
+    found = planning.get_campaign(campaign_id)
+    data = {"at_most": 8, **forms.ReminderForm.data_of(found), "seen": planning.stamp(found)}
+    form = forms.ReminderForm(data=data)
+    if form.validate_on_submit() and _changed(found, {"reminders": form.values}, form):
+        return redirect(url_for(".campaign", campaign_id=campaign_id))
+    return render_template("campaigns/reminders.html", form=form, campaign=found)
+
+
+@bp.get("/<uuid:campaign_id>/people")
+@requires(Role.HR)
+def preview(campaign_id: UUID) -> ResponseReturnValue:
+    """Who gets the duty, who does not, and why."""
+    found = planning.get_campaign(campaign_id)
+    asked = request.args.get("group", "")
+    group = Group(asked) if asked in set(Group) else Group.IN
+    form = forms.PreviewForm(request.args, data={"group": group.value})
+    counts = previewing.count(found)
+    form.group.choices = [
+        SelectChoice(Group.IN.value, _("Get the duty (%(num)s)", num=counts.inside)),
+        SelectChoice(Group.LEFT_OUT.value, _("Left out (%(num)s)", num=counts.left_out)),
+        SelectChoice(Group.OUT.value, _("Not in the audience (%(num)s)", num=counts.outside)),
+    ]
+    page = max(1, request.args.get("page", 1, type=int))
+    name = (form.name.data or "")[:200]
+    lines = previewing.list_people(found, group, name=name, page=page)
+    return render_template(
+        "campaigns/preview.html",
+        campaign=found,
+        form=form,
+        group=group,
+        name=name,
+        lines=lines[: previewing.PER_PAGE],
+        page=page,
+        is_last=len(lines) <= previewing.PER_PAGE,
+    )
+
+
+@bp.post("/<uuid:campaign_id>/launch")
+@requires(Role.HR)
+def launch(campaign_id: UUID) -> ResponseReturnValue:
+    """Open the campaign."""
+    found = planning.get_campaign(campaign_id)
+    planning.launch(found, by=current_user)
+    flash(_("%(title)s is launched.", title=found.title))
+    return redirect(url_for(".campaign", campaign_id=campaign_id))
+
+
+@bp.route("/<uuid:campaign_id>/extend", methods=["GET", "POST"])
+@requires(Role.HR)
+def extend(campaign_id: UUID) -> ResponseReturnValue:
+    """Give everyone more time."""
+    found = planning.get_campaign(campaign_id)
+    form = forms.ExtendForm()
+    if form.validate_on_submit():
+        planning.extend(found, days=form.days.data, by=current_user)
+        words = ngettext(
+            "Everyone who has not signed has %(num)s day more.",
+            "Everyone who has not signed has %(num)s days more.",
+            form.days.data,
+        )
+        flash(words)
+        return redirect(url_for(".campaign", campaign_id=campaign_id))
+    return render_template("campaigns/extend.html", form=form, campaign=found)
+
+
+@bp.route("/<uuid:campaign_id>/close", methods=["GET", "POST"])
+@requires(Role.HR)
+def close(campaign_id: UUID) -> ResponseReturnValue:
+    """End the campaign, after one more look."""
+    found = planning.get_campaign(campaign_id)
+    form = forms.ConfirmForm()
+    if form.validate_on_submit():
+        planning.close(found, by=current_user)
+        flash(_("%(title)s is closed.", title=found.title))
+        return redirect(url_for(".campaign", campaign_id=campaign_id))
+    return render_template("campaigns/close.html", form=form, campaign=found)
+
+
+@bp.post("/<uuid:campaign_id>/copy")
+@requires(Role.HR)
+def copy(campaign_id: UUID) -> ResponseReturnValue:
+    """Make next year's draft."""
+    again = planning.copy(planning.get_campaign(campaign_id), by=current_user)
+    flash(_("This is a copy. Check its dates, then launch it."))
+    return redirect(url_for(".campaign", campaign_id=again.id))
+
+
+@bp.route("/<uuid:campaign_id>/exempt", methods=["GET", "POST"])
+@requires(Role.HR)
+def exempt(campaign_id: UUID) -> ResponseReturnValue:
+    """Take a group out of the campaign."""
+    found = planning.get_campaign(campaign_id)
+    form = audience_forms.ExemptionForm()
+    known = planning.known_values()
+    form.offer(known)
+    if _rearranged(form, known):
+        pass
+    elif form.validate_on_submit():
+        if any(not part.facts for part in form.audience.parts):
+            form.reason.errors = [_("Choose at least one fact: an empty rule would take out all")]
+        else:
+            deciding.exempt(found, form.audience, reason=form.reason.data.strip(), by=current_user)
+            return redirect(url_for(".campaign", campaign_id=campaign_id))
+    return render_template("campaigns/exempt.html", form=form, campaign=found)
+
+
+@bp.post("/exemptions/<uuid:exemption_id>/end")
+@requires(Role.HR)
+def end_exemption(exemption_id: UUID) -> ResponseReturnValue:
+    """End an exemption: the duties come back."""
+    exemption = deciding.get_exemption(exemption_id)
+    deciding.end_exemption(exemption, by=current_user)
+    return redirect(url_for(".campaign", campaign_id=exemption.campaign_id))
+
+
+@bp.route("/duties/<uuid:assignment_id>/release", methods=["GET", "POST"])
+@requires(Role.HR)
+def release(assignment_id: UUID) -> ResponseReturnValue:
+    """Release one person from one duty."""
+    assignment = deciding.get_assignment(assignment_id)
+    form = decision_forms.ReleaseForm()
+    if form.validate_on_submit():
+        until = form.until.data
+        if until is not None and until < today():
+            form.until.errors = [_("Choose a day from today on")]
+        else:
+            deciding.release(
+                assignment, reason=form.reason.data.strip(), until=until, by=current_user
+            )
+            return _to_person(assignment.person_id)
+    return render_template("campaigns/release.html", form=form, assignment=assignment)
+
+
+@bp.route("/duties/<uuid:assignment_id>/take-back", methods=["GET", "POST"])
+@requires(Role.HR)
+def take_back(assignment_id: UUID) -> ResponseReturnValue:
+    """End a release."""
+    assignment = deciding.get_assignment(assignment_id)
+    form = decision_forms.ReasonForm()
+    if form.validate_on_submit():
+        deciding.take_back(assignment, reason=form.reason.data.strip(), by=current_user)
+        return _to_person(assignment.person_id)
+    return render_template("campaigns/take_back.html", form=form, assignment=assignment)
+
+
+@bp.route("/duties/<uuid:assignment_id>/more-time", methods=["GET", "POST"])
+@requires(Role.HR)
+def more_time(assignment_id: UUID) -> ResponseReturnValue:
+    """Give one person a later due date."""
+    assignment = deciding.get_assignment(assignment_id)
+    form = decision_forms.MoreTimeForm()
+    if form.validate_on_submit():
+        try:
+            deciding.give_time(
+                assignment,
+                due_on=form.due_on.data,
+                reason=form.reason.data.strip(),
+                by=current_user,
+            )
+        except Refused as refusal:
+            form.due_on.errors = [str(refusal)]
+        else:
+            return _to_person(assignment.person_id)
+    return render_template("campaigns/more_time.html", form=form, assignment=assignment)
+
+
+@bp.route("/leaves/<uuid:person_id>", methods=["GET", "POST"])
+@requires(Role.HR)
+def leave(person_id: UUID) -> ResponseReturnValue:
+    """Note a leave of absence."""
+    person = people.get_person(person_id)
+    form = decision_forms.LeaveForm()
+    if form.validate_on_submit():
+        try:
+            deciding.begin_leave(
+                person_id,
+                begins_on=form.begins_on.data,
+                ends_on=form.ends_on.data,
+                reason=form.reason.data.strip(),
+                by=current_user,
+            )
+        except Refused as refusal:
+            form.ends_on.errors = [str(refusal)]
+        else:
+            return _to_person(person_id)
+    return render_template("campaigns/leave.html", form=form, person=person)
+
+
+@bp.route("/leaves/<uuid:leave_id>/back", methods=["GET", "POST"])
+@requires(Role.HR)
+def back(leave_id: UUID) -> ResponseReturnValue:
+    """Note the first day back."""
+    found = deciding.get_leave(leave_id)
+    form = decision_forms.BackForm(data={"ends_on": found.ends_on or today()})
+    if form.validate_on_submit():
+        try:
+            deciding.end_leave(found, ends_on=form.ends_on.data, by=current_user)
+        except Refused as refusal:
+            form.ends_on.errors = [str(refusal)]
+        else:
+            return _to_person(found.person_id)
+    return render_template("campaigns/back.html", form=form, leave=found)
+
+
+@bp.route("/versions/<uuid:version_id>", methods=["GET", "POST"])
+@requires(Role.HR)
+def version(version_id: UUID) -> ResponseReturnValue:
+    """Say whether a new version is minor or material, and see first whom it reaches."""
+    found = courses.get_version(version_id)
+    form = forms.VersionForm(data={"title": _("What changed: %(title)s", title=found.title)})
+    if form.validate_on_submit():
+        try:
+            opened = versions.decide(
+                found,
+                change=form.change.data,
+                due_on=form.due_on.data,
+                title=(form.title.data or found.title).strip(),
+                by=current_user,
+            )
+        except Refused as refusal:
+            form.due_on.errors = [str(refusal)]
+        else:
+            if opened is not None:
+                return redirect(url_for(".campaign", campaign_id=opened.id))
+            return redirect(url_for(".overview"))
+    before = courses.find_before(found)
+    difference = before and comparing.compare(
+        courses.get_course(before.id), courses.get_course(found.id)
+    )
+    return render_template(
+        "campaigns/version.html",
+        form=form,
+        version=found,
+        before=before,
+        difference=difference,
+        reach=versions.count_reach(found),
+    )
+
+
+def _courses() -> list[SelectChoice]:
+    """The newest version of each course."""
+    newest = {each.key: each for each in reversed(courses.list_versions())}
+    return [SelectChoice(key, each.title) for key, each in sorted(newest.items())]
+
+
+def _changed(campaign: Campaign, values: dict[str, Any], form: forms.SeenForm) -> bool:
+    """Keep the change; where somebody else was faster, say so at the form, with what they left."""
+    try:
+        planning.change(campaign, values, by=current_user, seen=form.seen.data or "")
+    except Refused as refusal:
+        form.seen.errors = [str(refusal)]
+        form.seen.data = planning.stamp(campaign)
+        return False
+    return True
+
+
+def _rearranged(form: audience_forms.AudienceForm, known: dict[Any, list[str]]) -> bool:
+    """Add or take away a part when that button was pressed."""
+    pressed = request.form.get("part", "")
+    if pressed == "add" and len(form.parts) < audience_forms.MOST_PARTS:
+        form.parts.append_entry()
+    elif pressed == "remove" and len(form.parts) > 1:
+        form.parts.pop_entry()
+    form.offer(known)
+    return bool(pressed)
+
+
+def _to_person(person_id: UUID) -> ResponseReturnValue:
+    return redirect(url_for("reports.person", person_id=person_id))

@@ -1,0 +1,218 @@
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from sqlalchemy import select
+
+from portal import db, jobs
+from portal.audit.models import AuditEntry
+from portal.campaigns import deciding, giving
+from portal.campaigns.audience import Audience, Fact, Part
+from portal.campaigns.models import Decision, Status
+from portal.errors import Refused
+from portal.people.services import identify
+from tests.factories import make_assignment, make_attestation, make_hr, make_person
+
+DAY = date(2026, 12, 1)
+
+
+@pytest.fixture
+def harper(app):
+    return identify(make_hr())
+
+
+@pytest.fixture
+def on(clock):
+    def set_to(day):
+        clock(datetime(day.year, day.month, day.day, 18, tzinfo=UTC))
+
+    set_to(DAY)
+    return set_to
+
+
+def decisions_of(assignment):
+    return [each.decision for each in deciding.list_decisions([assignment.id])]
+
+
+def settle():
+    db.finish(keep=True)
+    jobs.run_once(deciding.SETTLE)
+    db.session.expire_all()
+
+
+def test_a_release_discharges_the_duty_and_keeps_who_and_why(app, harper):
+    duty = make_assignment()
+
+    deciding.release(duty, reason="Retires in May.", until=None, by=harper)
+
+    assert duty.status is Status.WAIVED
+    kept = deciding.list_decisions([duty.id])[0]
+    assert (kept.reason, kept.by_id, kept.status_before) == (
+        "Retires in May.",
+        harper.id,
+        Status.NOT_STARTED,
+    )
+
+
+def test_who_has_signed_cannot_be_released(app, harper):
+    attestation = make_attestation()
+
+    with pytest.raises(Refused, match="signed or is released"):
+        deciding.release(attestation.assignment, reason="x", until=None, by=harper)
+
+
+def test_ending_a_release_brings_the_duty_back_as_it_was(app, harper):
+    duty = make_assignment(done=True)
+    deciding.release(duty, reason="x", until=None, by=harper)
+
+    deciding.take_back(duty, reason="Stays after all.", by=harper)
+
+    assert duty.status is Status.READY
+    assert decisions_of(duty) == [Decision.WAIVED, Decision.RETURNED]
+
+
+def test_a_release_up_to_a_day_ends_by_itself_the_day_after(app, harper, on):
+    duty = make_assignment()
+    deciding.release(duty, reason="x", until=DAY, by=harper)
+    settle()
+    assert duty.status is Status.WAIVED
+
+    on(DAY + timedelta(days=1))
+    settle()
+
+    assert duty.status is Status.NOT_STARTED
+    assert deciding.SETTLE.due(10) == []
+
+
+def test_one_person_gets_more_time_and_both_days_are_kept(app, harper):
+    duty = make_assignment(due_on=DAY)
+
+    deciding.give_time(duty, due_on=DAY + timedelta(days=9), reason="On nights.", by=harper)
+
+    kept = deciding.list_decisions([duty.id])[0]
+    assert duty.due_on == date(2026, 12, 10)
+    assert (kept.due_before, kept.due_after) == (DAY, date(2026, 12, 10))
+
+
+def test_an_earlier_day_is_no_extension(app, harper):
+    with pytest.raises(Refused, match="after the one"):
+        deciding.give_time(make_assignment(due_on=DAY), due_on=DAY, reason="x", by=harper)
+
+
+def test_a_leave_stops_the_clock_and_gives_the_days_back(app, harper, on):
+    duty = make_assignment(due_on=DAY + timedelta(days=10))
+    deciding.begin_leave(
+        duty.person_id,
+        begins_on=DAY + timedelta(days=5),
+        ends_on=DAY + timedelta(days=25),
+        reason="Away",
+        by=harper,
+    )
+    settle()
+    assert duty.paused_on is None
+
+    on(DAY + timedelta(days=12))
+    settle()
+    assert duty.paused_on == DAY + timedelta(days=5)
+
+    on(DAY + timedelta(days=25))
+    settle()
+    assert duty.paused_on is None
+    assert duty.due_on == DAY + timedelta(days=30)
+    assert decisions_of(duty) == [Decision.PAUSED, Decision.RESUMED]
+
+
+def test_a_leave_without_an_end_goes_on_until_hr_says_so(app, harper, on):
+    duty = make_assignment(due_on=DAY + timedelta(days=1))
+    leave = deciding.begin_leave(
+        duty.person_id, begins_on=DAY, ends_on=None, reason="Away", by=harper
+    )
+    on(DAY + timedelta(days=100))
+    settle()
+    assert duty.paused_on == DAY
+
+    deciding.end_leave(leave, ends_on=DAY + timedelta(days=100), by=harper)
+
+    assert duty.paused_on is None
+    assert duty.due_on == DAY + timedelta(days=101)
+
+
+def test_a_duty_that_came_during_the_leave_gets_back_only_its_own_days(app, harper, on):
+    person = make_person()
+    deciding.begin_leave(
+        person.id,
+        begins_on=DAY - timedelta(days=30),
+        ends_on=DAY + timedelta(days=3),
+        reason="Away",
+        by=harper,
+    )
+    duty = make_assignment(person=person, due_on=DAY + timedelta(days=10))
+    duty.assigned_at = datetime(2026, 12, 1, 18, tzinfo=UTC)
+    settle()
+
+    on(DAY + timedelta(days=3))
+    settle()
+
+    assert duty.due_on == DAY + timedelta(days=13)
+
+
+@pytest.mark.parametrize(
+    ("begins", "ends", "words"),
+    [(0, 0, "after the first day away"), (5, 8, "Another leave"), (-9, None, "Another leave")],
+)
+def test_leaves_that_cross_are_refused(app, harper, on, begins, ends, words):
+    person = make_person()
+    day = DAY + timedelta(days=1)
+    deciding.begin_leave(
+        person.id, begins_on=day, ends_on=day + timedelta(days=7), reason="x", by=harper
+    )
+
+    with pytest.raises(Refused, match=words):
+        deciding.begin_leave(
+            person.id,
+            begins_on=day + timedelta(days=begins),
+            ends_on=None if ends is None else day + timedelta(days=ends),
+            reason="x",
+            by=harper,
+        )
+
+
+def test_an_exemption_releases_who_has_the_duty_and_keeps_it_from_joiners(app, harper):
+    clerk = make_assignment(person=make_person(groups=["council-office"]))
+    other = make_assignment(person=make_person())
+    rule = Audience((Part({Fact.GROUP: ("council-office",)}),))
+
+    exemption = deciding.exempt(clerk.campaign, rule, reason="Own code.", by=harper)
+    db.session.expire_all()
+    make_person(groups=["council-office"])
+
+    assert clerk.status is Status.WAIVED
+    assert other.status is Status.NOT_STARTED
+    assert giving.give(clerk.campaign) == 0
+
+    deciding.end_exemption(exemption, by=harper)
+
+    assert clerk.status is Status.NOT_STARTED
+    assert decisions_of(clerk) == [Decision.EXEMPTED, Decision.RETURNED]
+    assert giving.give(clerk.campaign) == 1
+
+
+def test_an_exemption_touches_no_signature(app, harper):
+    attestation = make_attestation()
+    rule = Audience((Part({Fact.KIND: ("employee",)}),))
+
+    deciding.exempt(attestation.assignment.campaign, rule, reason="x", by=harper)
+
+    db.session.expire_all()
+    assert attestation.assignment.status is Status.SIGNED
+
+
+def test_every_decision_is_in_the_log_with_who_took_it(app, harper):
+    duty = make_assignment()
+    deciding.release(duty, reason="Private words", until=None, by=harper)
+
+    leaf = db.session.scalars(
+        select(AuditEntry.leaf).where(AuditEntry.action == "duty.decided")
+    ).one()
+
+    assert str(harper.id) in leaf
+    assert "Private words" not in leaf

@@ -1,0 +1,179 @@
+from datetime import UTC, date, datetime, timedelta
+
+from sqlalchemy import select
+
+from portal import db, jobs
+from portal.campaigns import audience, deciding, giving, planning, previewing
+from portal.campaigns.audience import Audience, Fact, Part
+from portal.campaigns.models import Assignment, Campaign
+from portal.campaigns.previewing import Group
+from portal.people.services import identify
+from tests.factories import make_attestation, make_campaign, make_hr, make_person, publish
+
+
+def today() -> date:
+    return planning.local_day(db.utc_now())
+
+
+def a_draft(**facts) -> Campaign:
+    publish()
+    values = {
+        "title": "Annual attestation 2026",
+        "kind": "annual",
+        "opens_on": today(),
+        "due_on": today() + timedelta(days=30),
+        **facts,
+    }
+    return planning.create(values, course="small-course", by=identify(make_hr()))
+
+
+def people_of(campaign):
+    return set(
+        db.session.scalars(
+            select(Assignment.person_id).where(Assignment.campaign_id == campaign.id)
+        )
+    )
+
+
+def test_a_launch_gives_everyone_in_the_audience_their_duty_by_the_worker(app):
+    ada = make_person("Ada Lovelace")
+    make_person("Casey Novak", kind="contractor")
+    campaign = a_draft()
+    planning.launch(campaign, by=identify(make_hr()))
+    db.finish(keep=True)
+
+    jobs.run_once(giving.FILL)
+
+    db.session.expire_all()
+    assert people_of(campaign) == {ada.id}
+    assert campaign.filled_at is not None
+    assert giving.FILL.due(10) == []
+
+
+def test_a_draft_gives_nothing(app):
+    make_person("Ada Lovelace")
+    campaign = a_draft()
+    db.finish(keep=True)
+
+    jobs.run_once(giving.FILL)
+
+    assert people_of(campaign) == set()
+
+
+def test_who_joins_later_gets_the_duty_the_next_day_without_signing_in(app, clock):
+    make_person("Ada Lovelace")
+    campaign = a_draft()
+    planning.launch(campaign, by=identify(make_hr()))
+    db.finish(keep=True)
+    jobs.run_once(giving.FILL)
+    grace = make_person("Grace Hopper")
+    db.finish(keep=True)
+
+    clock(datetime.now(UTC) + timedelta(days=1))
+    jobs.run_once(giving.FILL)
+
+    assert grace.id in people_of(campaign)
+
+
+def test_a_campaign_that_opens_later_gives_nothing_before_its_first_day(app):
+    make_person("Ada Lovelace")
+    opens_on = today() + timedelta(days=5)
+    campaign = a_draft(opens_on=opens_on, due_on=opens_on + timedelta(days=9))
+    planning.launch(campaign, by=identify(make_hr()))
+
+    assert giving.FILL.due(10) == []
+
+
+def test_nothing_twice_who_owes_the_same_version_elsewhere_is_left_out(app):
+    make_person("Ada Lovelace")
+    make_campaign()
+    second = a_draft()
+
+    assert giving.give(second) == 0
+    assert previewing.count(second).same_duty == 1
+
+
+def test_who_signed_within_the_minimum_interval_is_left_out_and_told_why(app):
+    ada = make_person("Ada Lovelace")
+    make_attestation(person=ada)
+    campaign = a_draft(min_interval=6, opens_on=today() + timedelta(days=30))
+
+    assert giving.give(campaign) == 0
+    lines = previewing.list_people(campaign, Group.LEFT_OUT, name="lovelace", page=1)
+    assert [line.why for line in lines] == ["They signed this course not long ago."]
+
+
+def test_who_signed_longer_ago_gets_the_duty_again(app, clock):
+    ada = make_person("Ada Lovelace")
+    make_attestation(person=ada)
+    campaign = a_draft(min_interval=6, opens_on=today() + timedelta(days=200))
+
+    giving.give(campaign)
+
+    assert people_of(campaign) == {ada.id}
+
+
+def test_movers_keep_what_they_have_and_joiners_of_a_department_enter(app):
+    ada = make_person("Ada Lovelace", department="Transit")
+    campaign = a_draft()
+    rule = Audience((Part({Fact.DEPARTMENT: ("Transit",)}),))
+    campaign.audience = rule.to_json()
+    giving.give(campaign)
+    ada.department = "Finance"
+    grace = make_person("Grace Hopper", department="Transit")
+
+    giving.give(campaign)
+
+    assert people_of(campaign) == {ada.id, grace.id}
+
+
+def test_an_onboarding_counts_business_days_over_a_holiday(app):
+    casey = make_person("Casey", kind="contractor", started_on=date(2026, 12, 23))
+    campaign = a_draft(kind="onboarding", due_on=None, due_days=2, business_days=True)
+
+    giving.give(campaign)
+
+    due = db.session.scalars(select(Assignment.due_on).filter_by(person_id=casey.id)).one()
+    assert due == date(2026, 12, 28)  # not Christmas Day, not the weekend
+
+
+def test_a_preview_counts_everyone_once_and_says_why(each_app):
+    make_person("Ada Lovelace")
+    make_person("Exempt Person", groups=["council-office"])
+    make_person("Casey Novak", kind="contractor")
+    campaign = a_draft()  # by Harper, who is a contractor here
+    rule = Audience((Part({Fact.GROUP: ("council-office",)}),))
+    deciding.exempt(campaign, rule, reason="They have their own rules.", by=identify(make_hr()))
+
+    counts = previewing.count(campaign)
+    out = previewing.list_people(campaign, Group.OUT, name="novak", page=1)
+
+    assert (counts.inside, counts.exempt, counts.outside) == (1, 1, 3)
+    assert out[0].why == "Not in the audience: it asks for employees."
+    assert previewing.list_departments(campaign) == [("Transit", 1)]
+
+
+def test_a_preview_costs_the_same_statements_for_any_number_of_people(app, count_statements):
+    campaign = a_draft()
+
+    def look():
+        db.session.expire_all()
+        with count_statements() as seen:
+            previewing.count(campaign)
+            previewing.list_people(campaign, Group.IN, name="", page=1)
+        return len(seen)
+
+    make_person()
+    few = look()
+    for _ in range(20):
+        make_person()
+
+    assert look() == few
+
+
+def test_an_audience_reads_the_same_after_a_round_through_the_database(app):
+    campaign = a_draft()
+    db.session.flush()
+    db.session.expire_all()
+
+    assert audience.read(campaign.audience).sentence() == "Employees."

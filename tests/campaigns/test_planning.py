@@ -1,0 +1,173 @@
+from datetime import date, timedelta
+
+import pytest
+from sqlalchemy import select
+
+from portal import db
+from portal.audit.models import AuditEntry
+from portal.campaigns import giving, planning, schedule
+from portal.campaigns.audience import Audience, Fact, Part
+from portal.campaigns.models import Assignment
+from portal.errors import Refused
+from portal.people.services import identify
+from tests.campaigns.test_giving import a_draft, people_of, today
+from tests.factories import make_attestation, make_campaign, make_hr, make_person
+
+
+@pytest.fixture
+def harper(app):
+    return identify(make_hr())
+
+
+def test_a_draft_begins_with_all_employees_on_the_newest_version(app):
+    campaign = a_draft()
+
+    assert campaign.launched_at is None
+    assert campaign.audience == [{"facts": {"kind": ["employee"]}}]
+
+
+def test_a_change_is_in_the_log_with_before_and_after(app, harper):
+    campaign = a_draft()
+    seen = planning.stamp(campaign)
+
+    planning.change(campaign, {"title": "Another title"}, by=harper, seen=seen)
+
+    leaf = db.session.scalars(
+        select(AuditEntry.leaf)
+        .where(AuditEntry.action == "campaign.changed")
+        .order_by(AuditEntry.position.desc())
+    ).first()
+    assert '"before":{"title":"Annual attestation 2026"}' in leaf
+    assert '"after":{"title":"Another title"}' in leaf
+    assert campaign.changed_by == harper.id
+
+
+def test_who_saves_over_somebody_elses_change_is_told_who(app, harper):
+    campaign = a_draft()
+    seen = planning.stamp(campaign)
+    planning.change(campaign, {"title": "Mine"}, by=harper, seen=seen)
+
+    with pytest.raises(Refused, match="Harper Singh changed this campaign"):
+        planning.change(campaign, {"title": "Yours"}, by=harper, seen=seen)
+
+
+def test_a_campaign_is_launched_once(app, harper):
+    make_person()
+    campaign = a_draft()
+    planning.launch(campaign, by=harper)
+
+    with pytest.raises(Refused, match="launched already"):
+        planning.launch(campaign, by=harper)
+
+
+def test_an_empty_audience_is_not_launched(app, harper):
+    campaign = a_draft()
+    campaign.audience = Audience((Part({Fact.DEPARTMENT: ("Transit",)}),)).to_json()
+    make_person(department="Finance")
+
+    with pytest.raises(Refused, match="Nobody in the directory has “Transit”"):
+        planning.launch(campaign, by=harper)
+
+
+def test_a_rule_that_nobody_fits_is_not_launched(app, harper):
+    campaign = a_draft()
+
+    with pytest.raises(Refused, match="Nobody is in the audience"):
+        planning.launch(campaign, by=harper)
+
+
+def test_a_group_that_is_gone_is_named(app, harper):
+    make_person(groups=["council-office"])
+    campaign = a_draft()
+    campaign.audience = Audience((Part({Fact.GROUP: ("councel",)}),)).to_json()
+    db.session.flush()
+
+    with pytest.raises(Refused, match="“councel”"):
+        planning.launch(campaign, by=harper)
+
+
+def test_a_due_date_that_is_over_is_not_launched(app, harper):
+    make_person()
+    campaign = a_draft(due_on=today() - timedelta(days=1))
+
+    with pytest.raises(Refused, match="due date is over"):
+        planning.launch(campaign, by=harper)
+
+
+def test_more_time_moves_open_duties_and_not_those_that_are_later_already(app, harper):
+    campaign = make_campaign(due_on=date(2027, 1, 30))
+    signed = make_attestation(person=make_person()).assignment
+    make_person()
+    giving.give(campaign)
+    later = db.session.scalars(
+        select(Assignment).where(Assignment.person_id != signed.person_id)
+    ).first()
+    later.due_on = date(2027, 6, 1)
+    make_person()
+    giving.give(campaign)
+    db.session.flush()
+
+    planning.extend(campaign, days=10, by=harper)
+
+    db.session.expire_all()
+    dates = sorted(db.session.scalars(select(Assignment.due_on)))
+    assert campaign.due_on == date(2027, 2, 9)
+    assert date(2027, 6, 1) in dates
+    assert date(2027, 2, 9) in dates
+
+
+def test_more_time_in_an_onboarding_moves_each_day_once(app, harper):
+    for day in (1, 2, 3):
+        make_person(kind="contractor", started_on=today() + timedelta(days=day))
+    campaign = make_campaign(
+        kind="onboarding", audience="contractor", due_on=None, due_days=5, opens_on=today()
+    )
+    before = sorted(db.session.scalars(select(Assignment.due_on)))
+
+    planning.extend(campaign, days=1, by=harper)
+
+    db.session.expire_all()
+    after = sorted(db.session.scalars(select(Assignment.due_on)))
+    assert after == [day + timedelta(days=1) for day in before]
+    assert campaign.due_days == 6
+
+
+def test_a_closed_campaign_gives_no_duties_and_keeps_those_it_gave(app, harper):
+    make_person()
+    campaign = make_campaign()
+    planning.close(campaign, by=harper)
+    make_person()
+    db.finish(keep=True)
+
+    assert giving.FILL.due(10) == []
+    assert len(people_of(campaign)) == 1
+
+
+def test_a_closed_campaign_is_not_changed_extended_or_closed_again(app, harper):
+    campaign = make_campaign()
+    planning.close(campaign, by=harper)
+
+    for act in (
+        lambda: planning.change(campaign, {"title": "x"}, by=harper, seen=planning.stamp(campaign)),
+        lambda: planning.extend(campaign, days=1, by=harper),
+        lambda: planning.close(campaign, by=harper),
+    ):
+        with pytest.raises(Refused):
+            act()
+
+
+def test_next_years_copy_has_dates_a_year_later_and_is_a_draft(app, harper):
+    campaign = a_draft(opens_on=date(2028, 2, 29), due_on=date(2028, 3, 31))
+
+    again = planning.copy(campaign, by=harper)
+
+    assert again.title == "Annual attestation 2027"
+    assert (again.opens_on, again.due_on) == (date(2029, 2, 28), date(2029, 3, 31))
+    assert again.launched_at is None
+    assert again.key != campaign.key
+
+
+def test_a_leap_day_a_year_and_months_earlier():
+    assert schedule.months_before(date(2028, 2, 29), 12) == date(2027, 2, 28)
+    assert schedule.months_before(date(2027, 1, 31), 2) == date(2026, 11, 30)
+    assert schedule.months_before(date(2027, 1, 31), 13) == date(2025, 12, 31)
