@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo, reset_tzpath
 reset_tzpath(())
 
 ROOT = Path(__file__).resolve().parent.parent
+LOOPBACK = {"", "localhost", "127.0.0.1", "::1"}
 _COLOUR = re.compile(r"#[0-9a-f]{6}", re.IGNORECASE)
 
 
@@ -60,6 +61,7 @@ class LdapSettings:
         (
             "full_name=cn",
             "email=mail",
+            "language=preferredLanguage",
             "department=departmentNumber",
             "job_title=title",
             "kind=employeeType",
@@ -112,6 +114,14 @@ class Settings:
     seal_file: str = _setting("", "PKCS#12 or PEM file of the organization's seal")
     seal_password_file: str = _setting("", "File that holds the password of the seal")
     checkpoint_key_file: str = _setting("", "PEM file of the Ed25519 key that signs checkpoints")
+    smtp_host: str = _setting("", "Mail server; empty: the demo keeps mail in a folder")
+    smtp_port: int = _setting(587, "Its port")
+    smtp_security: str = _setting("starttls", "`starttls`, `tls`, or `none` on loopback only")
+    smtp_user: str = _setting("", "Name to sign in with; empty: none")
+    smtp_password_file: str = _setting("", "File that holds the password")
+    smtp_ca_file: str = _setting("", "PEM file of the authority; empty: the system's")
+    mail_from: str = _setting("", "Sender; empty: no-reply at the host of the base URL")
+    mail_reply_to: str = _setting("", "Where answers go, such as HR")
     demo_directory_port: int = _setting(8389, "Loopback port of the demo's own directory")
     ldap: LdapSettings = field(default_factory=LdapSettings)
 
@@ -213,6 +223,10 @@ def _complaints(settings: Settings) -> list[str]:
             path = getattr(part, item.name)
             if item.name.endswith("_file") and path and not Path(path).is_file():
                 found.append(f"{prefix}{item.name.upper()}: there is no file {path}.")
+    if settings.smtp_security not in {"starttls", "tls", "none"}:
+        found.append("PORTAL_SMTP_SECURITY: write starttls, tls or none.")
+    if settings.smtp_security == "none" and settings.smtp_host not in LOOPBACK:
+        found.append("PORTAL_SMTP_SECURITY: none is for a server on this machine only.")
     if not settings.is_demo:
         found += _production_complaints(settings)
     return found

@@ -4,5 +4,7 @@ from portal.attestations.sealing import EVIDENCE
 from portal.audit.checkpoints import CHECKPOINT
 from portal.campaigns.deciding import SETTLE
 from portal.campaigns.giving import FILL
+from portal.mail.delivery import MAIL
+from portal.reminders.services import REMIND
 
-JOBS = (EVIDENCE, FILL, SETTLE, CHECKPOINT)
+JOBS = (EVIDENCE, MAIL, FILL, SETTLE, REMIND, CHECKPOINT)

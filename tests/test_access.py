@@ -3,6 +3,7 @@
 from datetime import date
 
 import pytest
+from sqlalchemy import select
 from werkzeug.routing import Rule
 
 from portal import db
@@ -10,7 +11,10 @@ from portal.attestations import sealing
 from portal.campaigns import deciding
 from portal.campaigns.audience import Audience
 from portal.config import Role
+from portal.mail.models import Mail
+from portal.mail.services import queue_mail
 from portal.people.services import identify
+from portal.team import services as team
 from portal.web import access_of
 from tests.factories import make_assignment, make_attestation, make_hr, make_person, publish
 
@@ -75,8 +79,27 @@ FOR_HR = {
     "campaigns.leave",
     "campaigns.back",
     "campaigns.version",
+    "reminders.runs",
+    "mail.log",
+    "mail.message",
+    "mail.again",
+}
+# For who manages people or stands in for somebody; 404 for others.
+FOR_MANAGERS = {
+    "team.people",
+    "team.download",
+    "team.crew_list",
+    "team.deputy",
+    "team.end_deputy",
+    "team.nudge",
 }
 FOR_HR_AND_AUTHORS = {"courses.versions", "courses.version", "courses.step", "courses.archive"}
+# HR stands in for the manager here, and names no deputy of their own.
+LEADS = {
+    endpoint: {"manager"} if "deputy" in endpoint else {"manager", "hr"}
+    for endpoint in FOR_MANAGERS
+}
+MAIL = {"full_name": "A", "manager": "B", "until": date(2030, 1, 30), "link": "/team/"}
 UNSET = {"site.mark"}  # 404 for everyone until a mark is set
 
 
@@ -99,6 +122,14 @@ def city(app):
     by = identify(people["hr"])
     exemption = deciding.exempt(campaign, Audience(), reason="Nobody.", by=by)
     day = date(2030, 1, 30)
+    owner.manager_id, owner.email = people["manager"].id, "ada@city.example"
+    deputy = team.delegate(
+        identify(people["manager"]),
+        username=people["hr"].username,
+        until=day,
+        today=date(2026, 1, 1),
+    )
+    queue_mail("deputy", to=None, address="a@city.example", key="k", language="en", **MAIL)
     leave = deciding.begin_leave(owner.id, begins_on=day, ends_on=None, reason="Later.", by=by)
     db.finish(keep=True)
     sealing.do(str(attestation.id))
@@ -106,6 +137,8 @@ def city(app):
         "campaign_id": campaign.id,
         "exemption_id": exemption.id,
         "leave_id": leave.id,
+        "delegation_id": deputy.id,
+        "mail_id": db.session.scalars(select(Mail.id)).one(),
         "assignment_id": attestation.assignment_id,
         "attestation_id": attestation.id,
         "person_id": owner.id,
@@ -133,7 +166,7 @@ def get(app, browser, rule, values):
 
 
 def test_every_page_is_in_exactly_one_list(app):
-    groups = [OPEN, LEARNER, OWNER, FOR_HR, FOR_HR_AND_AUTHORS, UNSET]
+    groups = [OPEN, LEARNER, OWNER, FOR_HR, FOR_MANAGERS, FOR_HR_AND_AUTHORS, UNSET]
     endpoints = {rule.endpoint for rule in app.url_map.iter_rules()}
 
     assert endpoints == set().union(*groups)
@@ -167,6 +200,7 @@ def test_each_role_gets_what_is_for_it_and_404_elsewhere(app, city, sign_in, rol
             rule.endpoint in LEARNER
             or (rule.endpoint in OWNER and role == "owner")
             or (rule.endpoint in FOR_HR and role == "hr")
+            or (rule.endpoint in FOR_MANAGERS and role in LEADS[rule.endpoint])
             or (rule.endpoint in FOR_HR_AND_AUTHORS and role in {"hr", "author"})
         )
         status = get(app, sign_in(people[role]), rule, values)

@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID, uuid4
 
+from flask_babel import lazy_gettext as _l
 from sqlalchemy import JSON, Enum, ForeignKey, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
@@ -31,6 +32,15 @@ class Status(StrEnum):
     REFUSED = "refused"  # said that they do not agree; may still sign
     WAIVED = "waived"  # released; nothing is asked
 
+
+STATUS_WORDS = {
+    Status.NOT_STARTED.value: _l("Not started"),
+    Status.IN_PROGRESS.value: _l("In progress"),
+    Status.READY.value: _l("Ready to sign"),
+    Status.SIGNED.value: _l("Signed"),
+    Status.REFUSED.value: _l("Does not agree"),
+    Status.WAIVED.value: _l("Released"),
+}
 
 DISCHARGED = (Status.SIGNED, Status.WAIVED)
 """Nothing is due any more."""
@@ -114,6 +124,8 @@ class Assignment(Base):
     waived_until: Mapped[date | None]  # the last day of a release that ends
     assigned_at: Mapped[datetime] = mapped_column(default=utc_now)
     signed_at: Mapped[datetime | None]
+    reminded: Mapped[int] = mapped_column(default=0)  # how many reminders named it
+    escalated_on: Mapped[date | None]  # when the manager's list named it
 
     campaign: Mapped[Campaign] = relationship()
     person: Mapped[Person] = relationship()

@@ -14,8 +14,8 @@ from portal.campaigns.models import Status
 from portal.campaigns.services import Duty
 from portal.config import Role
 from portal.courses.course import AboutYou, Page, Quiz, Scenario
+from portal.documents.calendar import due_date_event
 from portal.learning import forms, scoring, services
-from portal.learning.calendar import due_date_event
 from portal.learning.services import Progress
 from portal.web import requires, today
 

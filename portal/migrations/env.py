@@ -6,7 +6,17 @@ from alembic import context
 
 from portal.db import Base
 
-for room in ("people", "courses", "campaigns", "learning", "attestations", "audit"):
+for room in (
+    "people",
+    "courses",
+    "campaigns",
+    "learning",
+    "attestations",
+    "audit",
+    "mail",
+    "reminders",
+    "team",
+):
     import_module(f"portal.{room}.models")
 import_module("portal.jobs")
 

@@ -39,6 +39,7 @@ class Entry:
     full_name: str
     family_name: str = ""
     email: str = ""
+    language: str = ""
     department: str = ""
     job_title: str = ""
     kind: str = "employee"

@@ -318,6 +318,7 @@ class Line:
             full_name=text("full_name"),
             family_name=_text(values, "sn"),
             email=text("email"),
+            language=text("language")[:2].lower(),
             department=text("department"),
             job_title=text("job_title"),
             location=text("location"),

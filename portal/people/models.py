@@ -21,6 +21,7 @@ class Person(Base):
     family_name: Mapped[str] = mapped_column(String(200), default="")
     sort_name: Mapped[str] = mapped_column(String(200), index=True)  # folded, family name first
     email: Mapped[str] = mapped_column(String(320), default="")
+    language: Mapped[str] = mapped_column(String(10), default="")  # preferred; empty: not known
     department: Mapped[str] = mapped_column(String(200), default="")
     job_title: Mapped[str] = mapped_column(String(200), default="")
     kind: Mapped[str] = mapped_column(String(20), default="employee")  # or contractor

@@ -253,6 +253,7 @@ def _facts(door: Door, entry: Entry) -> dict[str, str | date | list[str] | None]
         "family_name": entry.family_name[:200],
         "sort_name": sort_name(entry.full_name, entry.family_name),
         "email": entry.email[:320],
+        "language": entry.language,
         "department": entry.department[:200],
         "job_title": entry.job_title[:200],
         "location": entry.location[:200],

@@ -1,7 +1,5 @@
 """Lists as CSV, and signed records as one ZIP with all that proves them."""
 
-import csv
-import io
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -22,8 +20,8 @@ from portal.people.services import Identity
 from portal.reports import queries
 from portal.reports.archive import Archive, File, Reader
 from portal.reports.queries import Filters
+from portal.spreadsheets import BOM, csv_line
 
-BOM = "\ufeff"  # without it spreadsheets take UTF-8 for something else
 BATCH = 32  # records read at once
 README = """Signed records, as sealed PDFs.
 
@@ -46,23 +44,13 @@ class RecordsZip:
     reader: Reader
 
 
-def safe_cell(value: object) -> str:
-    """A cell that no spreadsheet takes for a formula (OWASP CSV injection)."""
-    text = "" if value is None else str(value)
-    return (
-        f"'{text}"
-        if text.lstrip()[:1] in {"=", "+", "-", "@"} or text[:1] in {"\t", "\r"}
-        else text
-    )
-
-
 def csv_of(
     campaign_id: UUID, filters: Filters, *, today: date, words: Callable[[str], str]
 ) -> Iterator[str]:
     """The filtered list as CSV, in pieces. `words` gives a status in the reader's language."""
-    yield BOM + _csv_line(["Name", "Username", "Department", "Status", "Due", "Signed (UTC)"])
+    yield BOM + csv_line(["Name", "Username", "Department", "Status", "Due", "Signed (UTC)"])
     for row in queries.each_person(campaign_id, filters, today=today):
-        yield _csv_line(
+        yield csv_line(
             [
                 row.full_name,
                 row.username,
@@ -161,11 +149,11 @@ def _sealed_entries(size: int) -> dict[str, tuple[int, str]]:
 
 def _manifest(rows: Sequence[tuple[object, ...]]) -> str:
     head = ["Number", "Name", "Username", "Department", "Signed (UTC)", "File", "SHA-256"]
-    lines = [_csv_line(head)]
+    lines = [csv_line(head)]
     for _id, number, name, username, department, signed_at, file, _size, _crc, digest in rows:
         signed = f"{signed_at:%Y-%m-%d %H:%M:%S}"
         lines.append(
-            _csv_line([number, name, username, department, signed, f"records/{file}", digest])
+            csv_line([number, name, username, department, signed, f"records/{file}", digest])
         )
     return BOM + "".join(lines)
 
@@ -185,9 +173,3 @@ def _proofs(
         proof = {"file": f"records/{row[6]}", "entry": leaf, "position": position, "path": path}
         lines.append(json.dumps(proof, ensure_ascii=False) + "\n")
     return "".join(lines)
-
-
-def _csv_line(cells: Sequence[object]) -> str:
-    line = io.StringIO()
-    csv.writer(line).writerow([safe_cell(cell) for cell in cells])
-    return line.getvalue()

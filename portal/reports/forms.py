@@ -6,18 +6,8 @@ from wtforms import SelectField, StringField
 from wtforms.fields.choices import SelectChoice
 from wtforms.validators import Length, Optional
 
-from portal.campaigns.models import Status
+from portal.campaigns.models import STATUS_WORDS
 from portal.reports.queries import OVERDUE
-
-STATUS_WORDS = {
-    Status.NOT_STARTED.value: _l("Not started"),
-    Status.IN_PROGRESS.value: _l("In progress"),
-    Status.READY.value: _l("Ready to sign"),
-    Status.SIGNED.value: _l("Signed"),
-    Status.REFUSED.value: _l("Does not agree"),
-    Status.WAIVED.value: _l("Released"),
-    OVERDUE: _l("Overdue"),
-}
 
 
 class FiltersForm(FlaskForm):
@@ -35,6 +25,7 @@ class FiltersForm(FlaskForm):
         choices=[
             SelectChoice("", _l("All")),
             *(SelectChoice(key, words) for key, words in STATUS_WORDS.items()),
+            SelectChoice(OVERDUE, _l("Overdue")),
         ],
         validators=[Optional()],
         validate_choice=False,

@@ -118,11 +118,11 @@ class PersonDuty:
 
 
 def list_campaigns() -> Campaigns:
-    """All campaigns, newest first: id, title, due date."""
+    """All campaigns that were launched, newest first: id, title, due date."""
     rows = db.session.execute(
-        select(Campaign.id, Campaign.title, Campaign.due_on).order_by(
-            Campaign.opens_on.desc(), Campaign.title
-        )
+        select(Campaign.id, Campaign.title, Campaign.due_on)
+        .where(Campaign.launched_at.is_not(None))
+        .order_by(Campaign.opens_on.desc(), Campaign.title)
     )
     return [(row[0], row[1], row[2]) for row in rows]
 

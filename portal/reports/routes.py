@@ -24,12 +24,12 @@ from portal.attestations import services as attestations
 from portal.audit import services as audit
 from portal.audit.checkpoints import Signer, load_signer
 from portal.campaigns import deciding
-from portal.campaigns.models import DutyDecision
+from portal.campaigns.models import STATUS_WORDS, DutyDecision
 from portal.config import Role
 from portal.people import services as people
 from portal.reports import exports, queries
-from portal.reports.forms import STATUS_WORDS, FiltersForm
-from portal.reports.queries import Filters, Sort
+from portal.reports.forms import FiltersForm
+from portal.reports.queries import OVERDUE, Filters, Sort
 from portal.web import requires, today
 
 bp = Blueprint("reports", __name__)
@@ -201,7 +201,7 @@ def _chosen(campaigns: queries.Campaigns) -> queries.CampaignLine:
 def _filters() -> tuple[Filters, FiltersForm]:
     form = FiltersForm(request.args)
     form.validate()
-    status = form.status.data if form.status.data in STATUS_WORDS else ""
+    status = form.status.data if form.status.data in {*STATUS_WORDS, OVERDUE} else ""
     return (
         Filters(
             name=(form.name.data or "").strip()[:200],

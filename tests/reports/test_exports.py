@@ -13,6 +13,7 @@ from portal.audit.checkpoints import load_signer
 from portal.people.services import identify
 from portal.reports import exports, verifying
 from portal.reports.queries import Filters
+from portal.spreadsheets import safe_cell
 from tests.factories import (
     TODAY,
     make_assignment,
@@ -25,12 +26,12 @@ from tests.factories import (
 
 @pytest.mark.parametrize("evil", ["=1+1", "+1", "-1", "@sum", "\t=1", "\r=1", " =1"])
 def test_a_cell_that_begins_like_a_formula_is_made_harmless(evil):
-    assert exports.safe_cell(evil) == f"'{evil}"
+    assert safe_cell(evil) == f"'{evil}"
 
 
 @pytest.mark.parametrize("plain", ["Ada", "", "3=3", "O’Neill", "2026-01-30"])
 def test_other_cells_stay_as_they_are(plain):
-    assert exports.safe_cell(plain) == plain
+    assert safe_cell(plain) == plain
 
 
 def rows_of(campaign, **filters):

@@ -18,8 +18,8 @@ from wtforms.validators import InputRequired, Length, Optional
 
 from portal.campaigns.audience import DATES, Audience, Fact, Part
 from portal.campaigns.forms.deciding import REASON_LENGTH
-from portal.campaigns.forms.fields import DayField
 from portal.campaigns.forms.planning import SeenForm
+from portal.fields import DayField
 
 MOST_PARTS = 6
 

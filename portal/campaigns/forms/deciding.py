@@ -7,7 +7,7 @@ from wtforms import (
 )
 from wtforms.validators import InputRequired, Length, Optional
 
-from portal.campaigns.forms.fields import DayField
+from portal.fields import DayField
 
 REASON_LENGTH = 1000
 

@@ -18,8 +18,8 @@ from wtforms import (
 from wtforms.fields.choices import SelectChoice
 from wtforms.validators import InputRequired, Length, NumberRange, Optional
 
-from portal.campaigns.forms.fields import DayField, NumberField
 from portal.campaigns.models import Campaign, Kind
+from portal.fields import DayField, NumberField
 
 
 class SeenForm(FlaskForm):

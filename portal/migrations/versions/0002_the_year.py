@@ -12,6 +12,55 @@ depends_on = None
 
 
 def upgrade() -> None:
+    op.create_table('mails',
+    sa.Column('id', sa.Uuid(), nullable=False),
+    sa.Column('key', sa.String(length=200), nullable=False),
+    sa.Column('name', sa.String(length=40), nullable=False),
+    sa.Column('person_id', sa.Uuid(), nullable=True),
+    sa.Column('address', sa.String(length=320), nullable=False),
+    sa.Column('language', sa.String(length=10), nullable=False),
+    sa.Column('subject', sa.String(length=300), nullable=False),
+    sa.Column('text', sa.Text(), nullable=False),
+    sa.Column('event', sa.JSON(), nullable=True),
+    sa.Column('queued_at', db.UtcDateTime(timezone=True), nullable=False),
+    sa.Column('tries', sa.Integer(), nullable=False),
+    sa.Column('next_try_at', db.UtcDateTime(timezone=True), nullable=True),
+    sa.Column('sent_at', db.UtcDateTime(timezone=True), nullable=True),
+    sa.Column('refused_at', db.UtcDateTime(timezone=True), nullable=True),
+    sa.Column('server_said', sa.Text(), nullable=False),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_mails')),
+    sa.UniqueConstraint('key', name=op.f('uq_mails_key'))
+    )
+    with op.batch_alter_table('mails', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_mails_person_id'), ['person_id'], unique=False)
+        batch_op.create_index(batch_op.f('ix_mails_queued_at'), ['queued_at'], unique=False)
+        batch_op.create_index(batch_op.f('ix_mails_sent_at_refused_at_next_try_at'), ['sent_at', 'refused_at', 'next_try_at'], unique=False)
+
+    op.create_table('reminder_runs',
+    sa.Column('day', sa.Date(), nullable=False),
+    sa.Column('reminded', sa.Integer(), nullable=False),
+    sa.Column('without_mail', sa.Integer(), nullable=False),
+    sa.Column('lists', sa.Integer(), nullable=False),
+    sa.Column('finished_at', db.UtcDateTime(timezone=True), nullable=False),
+    sa.PrimaryKeyConstraint('day', name=op.f('pk_reminder_runs'))
+    )
+    op.create_table('delegations',
+    sa.Column('id', sa.Uuid(), nullable=False),
+    sa.Column('manager_id', sa.Uuid(), nullable=False),
+    sa.Column('deputy_id', sa.Uuid(), nullable=False),
+    sa.Column('until', sa.Date(), nullable=False),
+    sa.Column('by_id', sa.Uuid(), nullable=False),
+    sa.Column('at', db.UtcDateTime(timezone=True), nullable=False),
+    sa.Column('ended_at', db.UtcDateTime(timezone=True), nullable=True),
+    sa.ForeignKeyConstraint(['by_id'], ['people.id'], name=op.f('fk_delegations_by_id')),
+    sa.ForeignKeyConstraint(['deputy_id'], ['people.id'], name=op.f('fk_delegations_deputy_id')),
+    sa.ForeignKeyConstraint(['manager_id'], ['people.id'], name=op.f('fk_delegations_manager_id')),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_delegations'))
+    )
+    with op.batch_alter_table('delegations', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_delegations_deputy_id'), ['deputy_id'], unique=False)
+        batch_op.create_index(batch_op.f('ix_delegations_manager_id'), ['manager_id'], unique=False)
+
     op.create_table('leaves',
     sa.Column('id', sa.Uuid(), nullable=False),
     sa.Column('person_id', sa.Uuid(), nullable=False),
@@ -27,6 +76,20 @@ def upgrade() -> None:
     with op.batch_alter_table('leaves', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_leaves_person_id_begins_on'), ['person_id', 'begins_on'], unique=False)
 
+    op.create_table('reminders',
+    sa.Column('id', sa.Uuid(), nullable=False),
+    sa.Column('person_id', sa.Uuid(), nullable=False),
+    sa.Column('on', sa.Date(), nullable=False),
+    sa.Column('kind', sa.String(length=20), nullable=False),
+    sa.Column('assignments', sa.JSON(), nullable=False),
+    sa.Column('by_mail', sa.Boolean(), nullable=False),
+    sa.Column('by_id', sa.Uuid(), nullable=True),
+    sa.Column('at', db.UtcDateTime(timezone=True), nullable=False),
+    sa.ForeignKeyConstraint(['by_id'], ['people.id'], name=op.f('fk_reminders_by_id')),
+    sa.ForeignKeyConstraint(['person_id'], ['people.id'], name=op.f('fk_reminders_person_id')),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_reminders')),
+    sa.UniqueConstraint('person_id', 'on', 'kind', name=op.f('uq_reminders_person_id_on_kind'))
+    )
     op.create_table('exemptions',
     sa.Column('id', sa.Uuid(), nullable=False),
     sa.Column('campaign_id', sa.Uuid(), nullable=False),
@@ -67,10 +130,12 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column('since_version_id', sa.Uuid(), nullable=True))
         batch_op.add_column(sa.Column('paused_on', sa.Date(), nullable=True))
         batch_op.add_column(sa.Column('waived_until', sa.Date(), nullable=True))
+        batch_op.add_column(sa.Column('reminded', sa.Integer(), nullable=False, server_default=sa.text('0')))
+        batch_op.add_column(sa.Column('escalated_on', sa.Date(), nullable=True))
         batch_op.create_index(batch_op.f('ix_assignments_paused_on'), ['paused_on'], unique=False)
         batch_op.create_index(batch_op.f('ix_assignments_waived_until'), ['waived_until'], unique=False)
-        batch_op.create_foreign_key(batch_op.f('fk_assignments_since_version_id'), 'course_versions', ['since_version_id'], ['id'])
         batch_op.create_foreign_key(batch_op.f('fk_assignments_course_version_id'), 'course_versions', ['course_version_id'], ['id'])
+        batch_op.create_foreign_key(batch_op.f('fk_assignments_since_version_id'), 'course_versions', ['since_version_id'], ['id'])
 
     # The audience was a kind of employment; it becomes a rule.
     with op.batch_alter_table('campaigns', schema=None) as batch_op:
@@ -95,6 +160,7 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column('change', sa.String(length=10), nullable=False, server_default=""))
 
     with op.batch_alter_table('people', schema=None) as batch_op:
+        batch_op.add_column(sa.Column('language', sa.String(length=10), nullable=False, server_default=""))
         batch_op.add_column(sa.Column('location', sa.String(length=200), nullable=False, server_default=""))
         batch_op.add_column(sa.Column('union_scope', sa.String(length=10), nullable=False, server_default=""))
         batch_op.add_column(sa.Column('groups', sa.JSON(), nullable=False, server_default=sa.text("'[]'")))

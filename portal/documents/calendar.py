@@ -1,14 +1,30 @@
 """The due date as a calendar file."""
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+from typing import Protocol
+from uuid import UUID
 
 from flask_babel import gettext as _
 from icalendar import Alarm, Calendar, Event
 
-from portal.campaigns.services import Duty
+
+class Dated(Protocol):
+    """What has a title and a due date."""
+
+    @property
+    def id(self) -> UUID:
+        """Of the assignment."""
+
+    @property
+    def title(self) -> str:
+        """Of the campaign."""
+
+    @property
+    def due_on(self) -> date:
+        """The last day to sign."""
 
 
-def due_date_event(duty: Duty, *, link: str, now: datetime) -> bytes:
+def due_date_event(duty: Dated, *, link: str, now: datetime) -> bytes:
     """An all-day event on the due date with an alarm a week before (RFC 5545)."""
     event = Event()
     event.add("uid", f"{duty.id}@attestation-portal")

@@ -1,0 +1,146 @@
+"""Queues mail in the transaction of its cause, and finds what became of it."""
+
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+from functools import lru_cache
+from typing import Any
+from uuid import UUID, uuid4
+
+from babel.support import Translations
+from flask_babel import gettext as _
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from portal import db
+from portal.audit import services as audit
+from portal.config import ROOT
+from portal.documents import dates
+from portal.errors import NotFound, Refused
+from portal.mail.models import Mail
+
+PER_PAGE = 50
+STATES = ("queued", "retrying", "sent", "refused")
+_ADDRESS = re.compile(r"[^\s@<>,;\"]+@[^\s@<>,;\"]+")
+
+
+def queue_mail(
+    name: str,
+    *,
+    to: UUID | None,
+    address: str,
+    key: str,
+    language: str,
+    event: Mapping[str, str] | None = None,
+    **words: Any,
+) -> bool:
+    """Queue the mail `name` (a folder in templates/mail); it is sent when the caller commits.
+
+    `key` tells its cause: a second mail with the same key is not queued, and False is returned.
+    `event` (uid, title, due_on, link) goes along as a calendar file. Raises ValueError for an
+    address that is none.
+    """
+    if not _ADDRESS.fullmatch(address):
+        raise ValueError("This is no mail address.")
+    subject, body = _templates(name, language)
+    settings = db.settings()
+    words |= {"settings": settings, "address": settings.base_url}
+    dialect = db.session.get_bind().dialect.name
+    insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
+    queued = db.session.execute(
+        insert(Mail)
+        .values(
+            id=uuid4(),
+            key=key,
+            name=name,
+            person_id=to,
+            address=address,
+            language=language,
+            subject=" ".join(subject.render(words).split())[:300],
+            text=body.render(words).strip() + "\n",
+            event=dict(event) if event else None,
+            queued_at=db.utc_now(),
+            tries=0,
+            server_said="",
+        )
+        .on_conflict_do_nothing(index_elements=["key"])
+    )
+    return bool(queued.rowcount)  # type: ignore[attr-defined]
+
+
+def list_mails(*, state: str, search: str, page: int) -> list[Mail]:
+    """A page of the log, newest first; pages count from 1. One more row: a next page."""
+    query = select(Mail).order_by(Mail.queued_at.desc(), Mail.id)
+    if state in STATES:
+        query = query.where(_is(state))
+    if search:
+        query = query.where(Mail.address.icontains(search, autoescape=True))
+    return list(db.session.scalars(query.offset((page - 1) * PER_PAGE).limit(PER_PAGE + 1)))
+
+
+def count_by_state() -> dict[str, int]:
+    """How many mails are in each state."""
+    row = db.session.execute(select(*(func.count().filter(_is(state)) for state in STATES))).one()
+    return dict(zip(STATES, row, strict=True))
+
+
+def get_mail(mail_id: UUID) -> Mail:
+    """One mail. Raises NotFound."""
+    mail = db.session.get(Mail, mail_id)
+    if mail is None:
+        raise NotFound
+    return mail
+
+
+def try_again(mail: Mail, *, by: UUID) -> None:
+    """Queue a refused mail anew. Refuses one that was sent or still waits."""
+    db.session.refresh(mail, with_for_update=True)
+    if mail.refused_at is None:
+        raise Refused(_("This mail was not refused."))
+    mail.refused_at, mail.next_try_at, mail.tries = None, None, 0
+    mail.queued_at = db.utc_now()
+    db.session.flush()
+    audit.record("mail.queued_again", subject=mail.id, actor=by)
+
+
+def count_late(after: timedelta) -> int:
+    """How many mails wait for longer than this: a server that is away, or a worker."""
+    return db.session.scalars(
+        select(func.count()).where(
+            Mail.sent_at.is_(None),
+            Mail.refused_at.is_(None),
+            Mail.queued_at < db.utc_now() - after,
+        )
+    ).one()
+
+
+def _is(state: str) -> ColumnElement[bool]:
+    waits = and_(Mail.sent_at.is_(None), Mail.refused_at.is_(None))
+    return {
+        "sent": Mail.sent_at.is_not(None),
+        "refused": and_(Mail.refused_at.is_not(None), Mail.sent_at.is_(None)),
+        "retrying": and_(waits, Mail.tries > 0),
+        "queued": and_(waits, or_(Mail.tries == 0)),
+    }[state]
+
+
+@lru_cache(maxsize=64)
+def _templates(name: str, language: str) -> tuple[Template, Template]:
+    """Subject and text in one language; compiled once, for a hundred thousand people."""
+    environment = Environment(
+        loader=FileSystemLoader(ROOT / "templates" / "mail"),
+        autoescape=False,  # noqa: S701 - plain text; delivery makes the HTML and escapes there
+        undefined=StrictUndefined,
+        extensions=["jinja2.ext.i18n"],
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.install_gettext_translations(  # type: ignore[attr-defined]
+        Translations.load(ROOT / "translations", [language]), newstyle=True
+    )
+    environment.filters["day"] = lambda day: dates.day(day, language)
+    return (
+        environment.get_template(f"{name}/subject.txt"),
+        environment.get_template(f"{name}/body.txt"),
+    )

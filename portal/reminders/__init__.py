@@ -1,0 +1,1 @@
+"""Reminders: who is written to, when, and what became of it."""

@@ -1,0 +1,22 @@
+"""HR's page on reminders: what went out, and what will today."""
+
+from flask import Blueprint, render_template
+from flask.typing import ResponseReturnValue
+
+from portal.config import Role
+from portal.reminders import services
+from portal.web import requires, today
+
+bp = Blueprint("reminders", __name__)
+
+
+@bp.get("/")
+@requires(Role.HR)
+def runs() -> ResponseReturnValue:
+    """The last days, and how many people a run today would still write to."""
+    return render_template(
+        "reminders/runs.html",
+        runs=services.list_runs(),
+        waiting=services.count_due(today()),
+        today=today(),
+    )

@@ -1,0 +1,371 @@
+"""Reminds people of what is due, and tells managers who is late.
+
+One message per person and day, however many duties; none to who has finished in the meantime, is
+released or on leave; none on weekends and holidays. Who has no work email is on their manager's
+list instead. Mail is queued in the transaction that notes the reminder.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, time
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Row, Select, exists, false, func, insert, or_, select, update
+from sqlalchemy.orm import aliased
+
+from portal import db
+from portal.campaigns.models import DISCHARGED, Assignment, Campaign
+from portal.campaigns.planning import local_day
+from portal.campaigns.schedule import is_business_day
+from portal.jobs import Job
+from portal.mail import services as mail
+from portal.people.models import Person
+from portal.reminders import schedule
+from portal.reminders.models import Reminder, ReminderRun
+
+BATCH = 1000
+BEGINS = time(7)  # in the morning, City time
+REMINDER, NUDGE, LIST = "reminder", "nudge", "list"
+
+
+@dataclass(frozen=True)
+class Due:
+    """One duty as a message names it."""
+
+    id: UUID
+    title: str
+    due_on: date
+    link: str
+    is_overdue: bool
+
+
+@dataclass(frozen=True)
+class Late:
+    """One duty on a manager's list."""
+
+    full_name: str
+    title: str
+    due_on: date
+    has_mail: bool
+
+
+def remind(today: date) -> ReminderRun:
+    """Send the reminders and lists of one day; a second time changes nothing.
+
+    Works in transactions of its own, a batch of people in each, so that others can write in
+    between and a run that was cut goes on where it was.
+    """
+    with db.reading() as session:
+        done = session.get(ReminderRun, today)
+        last_run = session.scalar(select(func.max(ReminderRun.day)).where(ReminderRun.day < today))
+        due_dates = _due_dates(today, schedule.open_window(today, last_run))
+    if done is not None:
+        return done
+    while people := _next_people(due_dates, today):
+        with db.transaction():
+            _remind(people, due_dates, today)
+    while managers := _next_managers(today):
+        with db.transaction():
+            _tell(managers, today)
+    with db.transaction() as session:
+        run = ReminderRun(day=today, **_count(today))
+        session.add(run)
+    return run
+
+
+def nudge(person: Person, *, by: UUID, today: date) -> bool:
+    """A manager reminds one person of what they owe; once a day, whoever asks.
+
+    Returns False when they were nudged today already, owe nothing or have no work email.
+    """
+    duties = _duties(Assignment.person_id == person.id)
+    if not duties or not person.email or _has_reminder(person.id, today, NUDGE):
+        return False
+    db.session.add(
+        Reminder(
+            person_id=person.id,
+            on=today,
+            kind=NUDGE,
+            assignments=[str(each.id) for each in duties],
+            by_mail=True,
+            by_id=by,
+        )
+    )
+    db.session.flush()
+    _write(NUDGE, person, duties, today)
+    return True
+
+
+def list_runs(limit: int = 30) -> Sequence[ReminderRun]:
+    """The last days that were looked through, newest first."""
+    return db.session.scalars(
+        select(ReminderRun).order_by(ReminderRun.day.desc()).limit(limit)
+    ).all()
+
+
+def count_due(today: date) -> int:
+    """How many people a run on this day would still remind."""
+    last_run = db.session.scalar(select(func.max(ReminderRun.day)).where(ReminderRun.day < today))
+    due_dates = _due_dates(today, schedule.open_window(today, last_run))
+    query = _open_duties(due_dates, today).with_only_columns(Assignment.person_id).distinct()
+    return db.session.scalars(select(func.count()).select_from(query.subquery())).one()
+
+
+def _due_dates(today: date, window: list[date]) -> list[tuple[UUID, date, int]]:
+    """(campaign, due date, most reminders) of what is to be reminded of."""
+    plans: dict[UUID, dict[str, Any]] = dict(
+        db.session.execute(select(Campaign.id, Campaign.reminders).where(*_is_running())).all()
+    )
+    rows = db.session.execute(
+        select(Assignment.campaign_id, Assignment.due_on)
+        .where(Assignment.campaign_id.in_(plans), *_is_owed())
+        .distinct()
+    )
+    return [
+        (campaign_id, due_on, plans[campaign_id].get("at_most", 8))
+        for campaign_id, due_on in rows
+        if schedule.is_time(due_on, plans[campaign_id], window)
+    ]
+
+
+def _open_duties(
+    due_dates: Iterable[tuple[UUID, date, int]], today: date
+) -> Select[*tuple[Any, ...]]:
+    """Duties to remind of, of people who were not reminded today."""
+    which = [
+        (Assignment.campaign_id == campaign)
+        & (Assignment.due_on == due_on)
+        & (Assignment.reminded < most)
+        for campaign, due_on, most in due_dates
+    ]
+    return (
+        select(Assignment.person_id, Assignment.id, Campaign.title, Assignment.due_on)
+        .join(Campaign, Campaign.id == Assignment.campaign_id)
+        .where(_any(which), *_is_owed(), ~_reminded(Assignment.person_id, today, REMINDER))
+    )
+
+
+def _next_people(due_dates: list[tuple[UUID, date, int]], today: date) -> Sequence[Person]:
+    if not due_dates:
+        return []
+    with db.reading() as session:
+        chosen = _open_duties(due_dates, today).with_only_columns(Assignment.person_id).distinct()
+        return session.scalars(
+            select(Person).where(Person.id.in_(chosen)).order_by(Person.id).limit(BATCH)
+        ).all()
+
+
+def _remind(people: Sequence[Person], due_dates: list[tuple[UUID, date, int]], today: date) -> None:
+    """Note and queue one batch; who finished since the batch was read gets nothing."""
+    ids = [person.id for person in people]
+    found: dict[UUID, list[Row[*tuple[Any, ...]]]] = {}
+    for row in db.session.execute(
+        _open_duties(due_dates, today).where(Assignment.person_id.in_(ids))
+    ):
+        found.setdefault(row.person_id, []).append(row)
+    rows, named = [], []
+    for person in people:
+        duties = [_due(row, today) for row in found.get(person.id, ())]
+        if not duties:
+            continue
+        named += [duty.id for duty in duties]
+        rows.append(
+            {
+                "person_id": person.id,
+                "on": today,
+                "kind": REMINDER,
+                "assignments": [str(duty.id) for duty in duties],
+                "by_mail": bool(person.email),
+            }
+        )
+        if person.email:
+            _write(REMINDER, person, sorted(duties, key=lambda each: each.due_on), today)
+    if rows:
+        db.session.execute(insert(Reminder), rows)
+        db.session.execute(
+            update(Assignment)
+            .where(Assignment.id.in_(named))
+            .values(reminded=Assignment.reminded + 1)
+        )
+
+
+def _write(name: str, person: Person, duties: Sequence[Due], today: date) -> None:
+    settings = db.settings()
+    first = duties[0]
+    mail.queue_mail(
+        name,
+        to=person.id,
+        address=person.email,
+        key=f"{name}:{person.id}:{today}",
+        language=person.language or settings.languages[0],
+        event=None if first.is_overdue else _event(first),
+        full_name=person.full_name,
+        duties=duties,
+        first=first,
+    )
+
+
+def _event(duty: Due) -> dict[str, str]:
+    return {
+        "uid": str(duty.id),
+        "title": duty.title,
+        "due_on": duty.due_on.isoformat(),
+        "link": duty.link,
+    }
+
+
+def _next_managers(today: date) -> Sequence[Person]:
+    """Managers who have something for their list and did not get it today."""
+    with db.reading() as session:
+        chosen = select(Person.manager_id).where(
+            Person.id.in_(_listed(today).with_only_columns(Assignment.person_id)),
+            Person.manager_id.is_not(None),
+        )
+        return session.scalars(
+            select(Person)
+            .where(
+                Person.id.in_(chosen),
+                Person.email != "",
+                ~_reminded(Person.id, today, LIST),
+            )
+            .order_by(Person.id)
+            .limit(BATCH)
+        ).all()
+
+
+def _tell(managers: Sequence[Person], today: date) -> None:
+    """One list per manager: who is late by so much, and who has no email to be reminded by."""
+    settings = db.settings()
+    people = aliased(Person)
+    found: dict[UUID, list[Any]] = {}
+    for row in db.session.execute(
+        _listed(today)
+        .join(people, people.id == Assignment.person_id)
+        .add_columns(people.manager_id, people.full_name, people.email, people.sort_name)
+        .where(people.manager_id.in_([manager.id for manager in managers]))
+        .order_by(people.sort_name, Assignment.due_on)
+    ):
+        found.setdefault(row.manager_id, []).append(row)
+    for manager in managers:
+        rows = found.get(manager.id, [])
+        late = [Late(row.full_name, row.title, row.due_on, bool(row.email)) for row in rows]
+        db.session.add(
+            Reminder(
+                person_id=manager.id,
+                on=today,
+                kind=LIST,
+                assignments=[str(row.id) for row in rows],
+                by_mail=True,
+            )
+        )
+        if rows:
+            mail.queue_mail(
+                "team-list",
+                to=manager.id,
+                address=manager.email,
+                key=f"list:{manager.id}:{today}",
+                language=manager.language or settings.languages[0],
+                full_name=manager.full_name,
+                people=late,
+                link=f"{settings.base_url}/team/",
+            )
+    told = [row.id for rows in found.values() for row in rows if row.due_on < today]
+    db.session.execute(
+        update(Assignment)
+        .where(Assignment.id.in_(told), Assignment.escalated_on.is_(None))
+        .values(escalated_on=today)
+    )
+
+
+def _listed(today: date) -> Select[*tuple[Any, ...]]:
+    """Duties for managers' lists: late enough and not told, or reminded today without a mail."""
+    late = [
+        (Assignment.campaign_id == campaign_id) & (Assignment.due_on <= _day(today, plan))
+        for campaign_id, plan in db.session.execute(
+            select(Campaign.id, Campaign.reminders).where(*_is_running())
+        )
+        if plan.get("escalate_after")
+    ]
+    without_mail = exists().where(
+        Reminder.person_id == Assignment.person_id,
+        Reminder.on == today,
+        Reminder.kind == REMINDER,
+        Reminder.by_mail.is_(False),
+    )
+    told = _any([each & Assignment.escalated_on.is_(None) for each in late])
+    return (
+        select(Assignment.person_id, Assignment.id, Campaign.title, Assignment.due_on)
+        .join(Campaign, Campaign.id == Assignment.campaign_id)
+        .where(*_is_owed(), told | without_mail)
+    )
+
+
+def _day(today: date, plan: dict[str, Any]) -> date:
+    return today - schedule.DAY * int(plan["escalate_after"])
+
+
+def _duties(where: ColumnElement[bool]) -> list[Due]:
+    rows = db.session.execute(
+        select(Assignment.person_id, Assignment.id, Campaign.title, Assignment.due_on)
+        .join(Campaign, Campaign.id == Assignment.campaign_id)
+        .where(where, *_is_owed())
+        .order_by(Assignment.due_on)
+    )
+    return [_due(row, local_day(db.utc_now())) for row in rows]
+
+
+def _due(row: Row[*tuple[Any, ...]], today: date) -> Due:
+    link = f"{db.settings().base_url}/learning/{row.id}/"
+    return Due(row.id, row.title, row.due_on, link, row.due_on < today)
+
+
+def _is_running() -> tuple[ColumnElement[bool], ...]:
+    return (Campaign.launched_at.is_not(None), Campaign.closed_at.is_(None))
+
+
+def _is_owed() -> tuple[ColumnElement[bool], ...]:
+    return (Assignment.status.not_in(DISCHARGED), Assignment.paused_on.is_(None))
+
+
+def _reminded(person_id: Any, today: date, kind: str) -> ColumnElement[bool]:
+    return exists().where(
+        Reminder.person_id == person_id, Reminder.on == today, Reminder.kind == kind
+    )
+
+
+def _has_reminder(person_id: UUID, today: date, kind: str) -> bool:
+    return bool(db.session.scalar(select(_reminded(person_id, today, kind))))
+
+
+def _any(which: Sequence[ColumnElement[bool]]) -> ColumnElement[bool]:
+    return or_(false(), *which)
+
+
+def _count(today: date) -> dict[str, int]:
+    counted = db.session.execute(
+        select(
+            func.count().filter(Reminder.kind == REMINDER),
+            func.count().filter(Reminder.kind == REMINDER, Reminder.by_mail.is_(False)),
+            func.count().filter(Reminder.kind == LIST),
+        ).where(Reminder.on == today)
+    ).one()
+    return dict(zip(("reminded", "without_mail", "lists"), counted, strict=True))
+
+
+def _what_is_due(_limit: int) -> list[str]:
+    """Today, from seven in the morning of a business day, until it was looked through."""
+    settings = db.settings()
+    now = db.utc_now().astimezone(settings.zone)
+    if now.time() < BEGINS or not is_business_day(now.date(), settings.holidays):
+        return []
+    with db.reading() as session:
+        return [] if session.get(ReminderRun, now.date()) else [now.date().isoformat()]
+
+
+def _do(day: str) -> None:
+    remind(date.fromisoformat(day))
+
+
+REMIND = Job("remind", _what_is_due, _do)
+"""The reminders of each business day."""

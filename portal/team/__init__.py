@@ -1,0 +1,1 @@
+"""One's team: managers see who has signed, and nothing else."""

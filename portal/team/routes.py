@@ -1,0 +1,134 @@
+"""Your team: who has signed, a reminder, and who stands in for you."""
+
+from collections.abc import Iterator
+from uuid import UUID
+
+from flask import (
+    Blueprint,
+    Response,
+    flash,
+    redirect,
+    render_template,
+    request,
+    stream_with_context,
+    url_for,
+)
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+from flask_login import current_user
+
+from portal import db
+from portal.audit import services as audit
+from portal.campaigns.models import STATUS_WORDS
+from portal.config import Role
+from portal.errors import NotFound, Refused
+from portal.spreadsheets import BOM, csv_line
+from portal.team import services
+from portal.team.forms import DelegateForm
+from portal.web import requires, today
+
+bp = Blueprint("team", __name__)
+
+
+@bp.get("/")
+@requires(Role.LEARNER)
+def people() -> ResponseReturnValue:
+    """The team's duties: who has signed and who has not."""
+    _check()
+    show = _asked()
+    page = max(1, request.args.get("page", 1, type=int))
+    lines = services.list_team(current_user, show=show, today=today(), page=page)
+    return render_template(
+        "team/people.html",
+        counts=services.count(current_user, today=today()),
+        lines=lines[: services.PER_PAGE],
+        is_last=len(lines) <= services.PER_PAGE,
+        page=page,
+        show=show,
+        today=today(),
+    )
+
+
+@bp.get("/team.csv")
+@requires(Role.LEARNER)
+def download() -> ResponseReturnValue:
+    """The list as a file."""
+    _check()
+    show, day = _asked(), today()
+    with db.transaction():
+        rows = services.count(current_user, today=day).people
+        audit.record("list.exported", subject=current_user.id, actor=current_user.id, rows=rows)
+    return Response(
+        stream_with_context(_csv(show)),
+        mimetype="text/csv",
+        headers={"Content-Disposition": f"attachment; filename=team-{day}.csv"},
+    )
+
+
+@bp.get("/crew-list")
+@requires(Role.LEARNER)
+def crew_list() -> ResponseReturnValue:
+    """Who still has to sign, to print and take along to the crew."""
+    _check()
+    lines = list(services.each_line(current_user, show=services.OPEN, today=today()))
+    return render_template("team/crew_list.html", lines=lines, today=today())
+
+
+@bp.post("/<uuid:person_id>/nudge")
+@requires(Role.LEARNER)
+def nudge(person_id: UUID) -> ResponseReturnValue:
+    """Remind one person by mail."""
+    name = services.nudge(person_id, by=current_user, today=today())
+    flash(_("A reminder to %(name)s is on its way.", name=name))
+    return redirect(url_for(".people", show=_asked()))
+
+
+@bp.route("/deputy", methods=["GET", "POST"])
+@requires(Role.LEARNER)
+def deputy() -> ResponseReturnValue:
+    """Let somebody stand in while one is away."""
+    if "manager" not in current_user.audiences:
+        raise NotFound
+    form = DelegateForm()
+    if form.validate_on_submit():
+        try:
+            services.delegate(
+                current_user,
+                username=form.username.data,
+                until=form.until.data,
+                today=today(),
+            )
+        except Refused as refusal:
+            form.username.errors = [str(refusal)]
+        else:
+            return redirect(url_for(".deputy"))
+    deputies = services.list_deputies(current_user, today=today())
+    return render_template("team/deputy.html", form=form, deputies=deputies)
+
+
+@bp.post("/deputy/<uuid:delegation_id>/end")
+@requires(Role.LEARNER)
+def end_deputy(delegation_id: UUID) -> ResponseReturnValue:
+    """End a delegation before its last day."""
+    services.end_delegation(delegation_id, by=current_user)
+    return redirect(url_for(".deputy"))
+
+
+def _check() -> None:
+    if not services.leads_a_team(current_user, today=today()):
+        raise NotFound
+
+
+def _asked() -> str:
+    show = request.args.get("show", services.OPEN)
+    return show if show in {services.OPEN, services.LATE, services.ALL} else services.OPEN
+
+
+def _csv(show: str) -> Iterator[str]:
+    head = [_("Name"), _("Department"), _("Manager"), _("Duty"), _("Due"), _("Status")]
+    yield BOM + csv_line(head)
+    for each in services.each_line(current_user, show=show, today=today()):
+        status = str(STATUS_WORDS[each.status])
+        yield csv_line(
+            [each.full_name, each.department, each.manager, each.title, each.due_on, status]
+        )

@@ -1,0 +1,258 @@
+"""What a manager may know of the people they manage: who has signed, never answers or scores."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+from flask_babel import gettext as _
+from sqlalchemy import Select, func, or_, select
+from sqlalchemy.orm import aliased, joinedload
+
+from portal import db
+from portal.audit import services as audit
+from portal.campaigns.models import DISCHARGED, Assignment, Campaign
+from portal.errors import NotFound, Refused
+from portal.mail import services as mail
+from portal.people.models import Person
+from portal.people.services import Identity
+from portal.reminders import services as reminders
+from portal.reminders.models import Reminder
+from portal.team.models import Delegation
+
+PER_PAGE = 50
+OPEN, LATE, ALL = "open", "late", "all"
+
+
+@dataclass(frozen=True)
+class Line:
+    """One duty of one person of the team."""
+
+    person_id: UUID
+    full_name: str
+    department: str
+    manager: str
+    has_mail: bool
+    title: str
+    status: str
+    due_on: date
+    paused_on: date | None
+    nudged: bool  # today
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the person still owes it."""
+        return self.status not in DISCHARGED
+
+    def is_late(self, today: date) -> bool:
+        """Whether it should have been signed before today."""
+        return self.is_open and self.paused_on is None and self.due_on < today
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How a team stands, over the campaigns that are open."""
+
+    people: int
+    signed: int
+    open: int
+    late: int
+
+
+def leads_a_team(person: Identity, *, today: date) -> bool:
+    """Whether the person has reports, or stands in for somebody who has."""
+    return "manager" in person.audiences or bool(
+        db.session.scalar(_delegations(today).where(Delegation.deputy_id == person.id).limit(1))
+    )
+
+
+def count(person: Identity, *, today: date) -> Counts:
+    """How the person's team stands."""
+    late = (
+        Assignment.status.not_in(DISCHARGED),
+        Assignment.due_on < today,
+        Assignment.paused_on.is_(None),
+    )
+    row = db.session.execute(
+        _lines(person, today).with_only_columns(
+            func.count(func.distinct(Person.id)),
+            func.count().filter(Assignment.signed_at.is_not(None)),
+            func.count().filter(Assignment.status.not_in(DISCHARGED)),
+            func.count().filter(*late),
+        )
+    ).one()
+    return Counts(*row)
+
+
+def list_team(person: Identity, *, show: str, today: date, page: int = 1) -> list[Line]:
+    """A page of the team's duties by name; pages count from 1. One more row: a next page."""
+    rows = db.session.execute(
+        _shown(person, show, today).offset((page - 1) * PER_PAGE).limit(PER_PAGE + 1)
+    )
+    return [Line(*row) for row in rows]
+
+
+def each_line(person: Identity, *, show: str, today: date) -> Iterator[Line]:
+    """The whole list, row by row."""
+    rows = db.session.execute(_shown(person, show, today).execution_options(yield_per=500))
+    return (Line(*row) for row in rows)
+
+
+def get_member(person_id: UUID, *, of: Identity, today: date) -> Person:
+    """A person of this team. Raises NotFound for anybody else."""
+    member = db.session.scalar(
+        select(Person).where(Person.id == person_id, Person.id.in_(_members(of, today)))
+    )
+    if member is None:
+        raise NotFound
+    return member
+
+
+def nudge(person_id: UUID, *, by: Identity, today: date) -> str:
+    """Remind one person of the team by mail. Returns their name.
+
+    Refuses a second time on one day, who owes nothing, and who has no work email.
+    """
+    member = get_member(person_id, of=by, today=today)
+    if not member.email:
+        raise Refused(
+            _("%(name)s has no work email. Please tell them yourself.", name=member.full_name)
+        )
+    if not reminders.nudge(member, by=by.id, today=today):
+        raise Refused(_("%(name)s was reminded today, or owes nothing.", name=member.full_name))
+    audit.record("person.nudged", subject=member.id, actor=by.id)
+    return member.full_name
+
+
+def list_deputies(person: Identity, *, today: date) -> Sequence[Delegation]:
+    """Who stands in for this person now."""
+    return db.session.scalars(
+        _delegations(today)
+        .where(Delegation.manager_id == person.id)
+        .options(joinedload(Delegation.deputy))
+        .order_by(Delegation.until)
+    ).all()
+
+
+def delegate(manager: Identity, *, username: str, until: date, today: date) -> Delegation:
+    """Let somebody stand in, up to and including a day.
+
+    Refuses a name that nobody has, oneself, and a day that is over.
+    """
+    deputy = db.session.scalar(
+        select(Person).where(func.lower(Person.username) == username.strip().lower())
+    )
+    if deputy is None:
+        raise Refused(_("Nobody has this username. Check it with the person."))
+    if deputy.id == manager.id:
+        raise Refused(_("Choose somebody other than yourself."))
+    if until < today:
+        raise Refused(_("Choose a day from today on."))
+    delegation = Delegation(
+        manager_id=manager.id, deputy_id=deputy.id, until=until, by_id=manager.id
+    )
+    db.session.add(delegation)
+    db.session.flush()
+    if deputy.email:
+        settings = db.settings()
+        mail.queue_mail(
+            "deputy",
+            to=deputy.id,
+            address=deputy.email,
+            key=f"deputy:{delegation.id}",
+            language=deputy.language or settings.languages[0],
+            full_name=deputy.full_name,
+            manager=manager.full_name,
+            until=until,
+            link=f"{settings.base_url}/team/",
+        )
+    audit.record(
+        "team.delegated",
+        subject=delegation.id,
+        actor=manager.id,
+        deputy=str(deputy.id),
+        until=until.isoformat(),
+    )
+    return delegation
+
+
+def end_delegation(delegation_id: UUID, *, by: Identity) -> None:
+    """End it now. Raises NotFound for somebody else's."""
+    delegation = db.session.scalar(
+        select(Delegation).where(
+            Delegation.id == delegation_id,
+            Delegation.manager_id == by.id,
+            Delegation.ended_at.is_(None),
+        )
+    )
+    if delegation is None:
+        raise NotFound
+    delegation.ended_at = db.utc_now()
+    db.session.flush()
+    audit.record("team.delegation_ended", subject=delegation.id, actor=by.id)
+
+
+def _members(person: Identity, today: date) -> Select[UUID]:
+    """Everyone below the person, and below those whom they stand in for.
+
+    A loop in the directory ends here: UNION keeps each person once.
+    """
+    heads = (
+        _delegations(today)
+        .with_only_columns(Delegation.manager_id)
+        .where(Delegation.deputy_id == person.id)
+    )
+    team = (
+        select(Person.id)
+        .where(or_(Person.manager_id == person.id, Person.manager_id.in_(heads)))
+        .cte("team", recursive=True)
+    )
+    below = aliased(Person)
+    team = team.union(select(below.id).join(team, below.manager_id == team.c.id))
+    return select(team.c.id).where(team.c.id != person.id)
+
+
+def _lines(person: Identity, today: date) -> Select[*tuple[Any, ...]]:
+    manager = aliased(Person)
+    nudged = (
+        select(Reminder.id)
+        .where(
+            Reminder.person_id == Person.id,
+            Reminder.on == today,
+            Reminder.kind == reminders.NUDGE,
+        )
+        .exists()
+    )
+    return (
+        select(
+            Person.id,
+            Person.full_name,
+            Person.department,
+            func.coalesce(manager.full_name, ""),
+            Person.email != "",
+            Campaign.title,
+            Assignment.status,
+            Assignment.due_on,
+            Assignment.paused_on,
+            nudged,
+        )
+        .select_from(Assignment)
+        .join(Person, Person.id == Assignment.person_id)
+        .join(Campaign, Campaign.id == Assignment.campaign_id)
+        .outerjoin(manager, manager.id == Person.manager_id)
+        .where(Campaign.closed_at.is_(None), Person.id.in_(_members(person, today)))
+    )
+
+
+def _shown(person: Identity, show: str, today: date) -> Select[*tuple[Any, ...]]:
+    query = _lines(person, today).order_by(Person.sort_name, Assignment.due_on, Assignment.id)
+    if show in {OPEN, LATE}:
+        query = query.where(Assignment.status.not_in(DISCHARGED))
+    if show == LATE:
+        query = query.where(Assignment.due_on < today, Assignment.paused_on.is_(None))
+    return query
+
+
+def _delegations(today: date) -> Select[Delegation]:
+    return select(Delegation).where(Delegation.until >= today, Delegation.ended_at.is_(None))
