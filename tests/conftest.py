@@ -24,7 +24,7 @@ from tests import servers
 
 ROOT = Path(__file__).parent.parent
 
-SERVERS = {"each_app", "postgres", "slapd", "browser", "portal_server"}
+SERVERS = {"each_app", "postgres", "slapd", "browser", "portal_server", "mailbox"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -178,4 +178,11 @@ def postgres_url(postgres_template: str) -> str:
 def slapd() -> Iterator[servers.Slapd]:
     """A throw-away OpenLDAP with the demonstration's people."""
     with servers.slapd() as server:
+        yield server
+
+
+@pytest.fixture
+def mailbox() -> Iterator[servers.Mailbox]:
+    """A mail server that offers STARTTLS, with what it took."""
+    with servers.smtp() as server:
         yield server

@@ -1,18 +1,25 @@
 """Real servers for tests, thrown away afterwards. What is missing is an error, never a skip."""
 
+import asyncio
 import os
 import shutil
 import socket
+import ssl
 import subprocess
 import tempfile
 import time
 from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import default
 from pathlib import Path
 
 import psycopg
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from portal.config import LdapSettings
 from portal.people import demo_keys, demo_people
@@ -295,3 +302,80 @@ def _member(member: Member, by_name: Mapping[str, Member]) -> str:
     lines = [f"dn: {member.dn}", "objectClass: inetOrgPerson", "objectClass: cityPerson"]
     lines += [f"{name}:: {b64encode(value.encode()).decode()}" for name, value in values.items()]
     return "\n".join(lines)
+
+
+@dataclass
+class Mailbox:
+    """A running mail server with what it took, and what it is to do wrong."""
+
+    port: int = 0
+    ca_file: str = ""
+    letters: list[EmailMessage] = field(default_factory=list)
+    recipient_says: dict[str, str] = field(default_factory=dict)  # address -> reply
+    data_says: list[str] = field(default_factory=list)  # replies to the next letters
+    drops_after_data: int = 0  # takes so many letters and hangs up before it answers
+    waits: float = 0  # seconds before it answers a letter
+    connections: int = 0
+
+    async def handle_EHLO(
+        self,
+        _server: SMTP,
+        session: Session,
+        _envelope: Envelope,
+        hostname: str,
+        replies: list[str],
+    ) -> list[str]:
+        """Somebody is there."""
+        session.host_name = hostname
+        self.connections += 1
+        return replies
+
+    async def handle_RCPT(
+        self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: object
+    ) -> str:
+        """Take or refuse one recipient."""
+        if address in self.recipient_says:
+            return self.recipient_says[address]
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(self, server: SMTP, _session: Session, envelope: Envelope) -> str:
+        """Take or refuse one letter."""
+        if self.waits:
+            await asyncio.sleep(self.waits)
+        if self.data_says:
+            reply = self.data_says.pop(0)
+            if not reply.startswith("2"):
+                return reply
+        self.letters.append(message_from_bytes(envelope.content or b"", policy=default))
+        if self.drops_after_data:
+            self.drops_after_data -= 1
+            server.transport.abort()
+        return "250 Kept"
+
+
+@contextmanager
+def smtp(*, tls: bool = True, letters_need_tls: bool = False) -> Iterator[Mailbox]:
+    """A mail server on loopback; with `tls` it offers STARTTLS for `localhost`."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        context = None
+        mailbox = Mailbox()
+        if tls:
+            mailbox.ca_file = str(demo_keys.make_certificate(folder))
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(folder / "demo-directory.pem")
+        controller = Controller(
+            mailbox,
+            hostname="localhost",
+            port=free_port(),
+            tls_context=context,
+            require_starttls=letters_need_tls,
+        )
+        controller.start()
+        mailbox.port = controller.port
+        try:
+            # The certificate's authority has to be there as long as the server is.
+            yield mailbox
+        finally:
+            controller.stop()

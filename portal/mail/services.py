@@ -48,7 +48,7 @@ def queue_mail(
     words |= {"settings": settings, "address": settings.base_url}
     dialect = db.session.get_bind().dialect.name
     insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
-    queued = db.session.execute(
+    queued = db.session.scalar(
         insert(Mail)
         .values(
             id=uuid4(),
@@ -65,8 +65,9 @@ def queue_mail(
             server_said="",
         )
         .on_conflict_do_nothing(index_elements=["key"])
+        .returning(Mail.id)
     )
-    return bool(queued.rowcount)  # type: ignore[attr-defined]
+    return queued is not None
 
 
 def list_mails(*, state: str, search: str, page: int) -> list[Mail]:
