@@ -1,0 +1,211 @@
+import csv
+import io
+from datetime import date, timedelta
+
+import pytest
+from sqlalchemy import select
+
+from portal import db
+from portal.errors import NotFound, Refused
+from portal.mail.models import Mail
+from portal.people.services import identify
+from portal.team import services
+from portal.team.models import Delegation
+from tests.factories import make_assignment, make_attestation, make_person
+
+TODAY = date(2026, 11, 20)
+
+
+def make_manager(name="Morgan Dubois", **facts):
+    return make_person(name, audiences=["employee", "manager"], **facts)
+
+
+@pytest.fixture
+def morgan(app):
+    return make_manager()
+
+
+def member(manager, name="Sam Whitehorse", **facts):
+    facts.setdefault("email", "sam@city.example")
+    return make_person(name, manager_id=manager.id, **facts)
+
+
+def names(person, show=services.ALL, today=TODAY):
+    return [line.full_name for line in services.list_team(identify(person), show=show, today=today)]
+
+
+def test_a_manager_sees_reports_and_their_reports_and_nobody_else(each_app):
+    morgan = make_manager()
+    lead = member(morgan, "Lead Person")
+    make_assignment(person=lead)
+    make_assignment(person=member(lead, "Crew Member"))
+    make_assignment(person=make_person("Other Team"))
+    make_assignment(person=morgan)
+
+    assert names(morgan) == ["Lead Person", "Crew Member"] or names(morgan) == [
+        "Crew Member",
+        "Lead Person",
+    ]
+
+
+def test_a_loop_in_the_directory_does_not_hang_the_page(morgan):
+    lead = member(morgan, "Lead Person")
+    morgan.manager_id = lead.id
+    make_assignment(person=lead)
+
+    assert names(morgan) == ["Lead Person"]
+
+
+def test_the_page_shows_status_and_never_answers_or_scores(morgan, sign_in):
+    make_attestation(person=member(morgan))
+
+    page = sign_in(morgan).get("/team/?show=all").text
+
+    assert "Sam Whitehorse" in page
+    assert "Signed" in page
+    for word in ("out of", "%", "attempt", "answered"):
+        assert word not in page.partition("<main")[2].partition("</main>")[0], word
+
+
+def test_what_is_open_and_what_is_late(morgan):
+    late = make_assignment(person=member(morgan, "Late"), due_on=TODAY - timedelta(days=1))
+    make_assignment(person=member(morgan, "Open"), due_on=TODAY)
+    make_attestation(person=member(morgan, "Done"))
+    away = make_assignment(person=member(morgan, "Away"), due_on=TODAY - timedelta(days=9))
+    away.paused_on = TODAY - timedelta(days=10)
+
+    assert sorted(names(morgan, services.OPEN)) == ["Away", "Late", "Open"]
+    assert names(morgan, services.LATE) == [late.person.full_name]
+    counts = services.count(identify(morgan), today=TODAY)
+    assert (counts.people, counts.signed, counts.open, counts.late) == (4, 1, 3, 1)
+
+
+def test_a_person_is_nudged_once_a_day(morgan):
+    sam = member(morgan)
+    make_assignment(person=sam)
+    by = identify(morgan)
+
+    services.nudge(sam.id, by=by, today=TODAY)
+    with pytest.raises(Refused, match="was reminded today"):
+        services.nudge(sam.id, by=by, today=TODAY)
+    services.nudge(sam.id, by=by, today=TODAY + timedelta(days=1))
+
+    assert [mail.name for mail in db.session.scalars(select(Mail))] == ["nudge", "nudge"]
+
+
+def test_who_has_no_work_email_cannot_be_nudged(morgan):
+    sam = member(morgan, email="")
+    make_assignment(person=sam)
+
+    with pytest.raises(Refused, match="no work email"):
+        services.nudge(sam.id, by=identify(morgan), today=TODAY)
+
+
+def test_somebody_of_another_team_cannot_be_nudged(morgan):
+    other = make_assignment(person=make_person(email="x@city.example"))
+
+    with pytest.raises(NotFound):
+        services.nudge(other.person_id, by=identify(morgan), today=TODAY)
+
+
+def test_a_deputy_sees_the_team_up_to_the_last_day(morgan):
+    make_assignment(person=member(morgan))
+    deputy = make_person("Acting Manager", email="a@city.example")
+    services.delegate(identify(morgan), username=deputy.username.upper(), until=TODAY, today=TODAY)
+
+    assert names(deputy) == ["Sam Whitehorse"]
+    assert names(deputy, today=TODAY + timedelta(days=1)) == []
+    assert "Morgan Dubois asked" in db.session.scalars(select(Mail.text)).one()
+
+
+def test_ending_a_delegation_takes_the_team_away(morgan):
+    make_assignment(person=member(morgan))
+    deputy = make_person("Acting Manager")
+    kept = services.delegate(identify(morgan), username=deputy.username, until=TODAY, today=TODAY)
+
+    services.end_delegation(kept.id, by=identify(morgan))
+
+    assert names(deputy) == []
+    with pytest.raises(NotFound):
+        services.end_delegation(kept.id, by=identify(morgan))
+
+
+def test_a_delegation_is_ended_by_who_made_it(morgan):
+    deputy = make_person("Acting Manager")
+    kept = services.delegate(identify(morgan), username=deputy.username, until=TODAY, today=TODAY)
+
+    with pytest.raises(NotFound):
+        services.end_delegation(kept.id, by=identify(deputy))
+
+
+@pytest.mark.parametrize(
+    ("username", "days", "words"),
+    [
+        ("nobody.here", 0, "Nobody has this username"),
+        (None, 0, "other than yourself"),
+        ("deputy", -1, "from today on"),
+    ],
+)
+def test_a_deputy_that_cannot_be_is_said_beside_the_field(morgan, sign_in, username, days, words):
+    make_person("Deputy Person", username="deputy")
+    from portal.web import today
+
+    day = today() + timedelta(days=days)
+    browser = sign_in(morgan)
+    data = {"username": username or morgan.username, "until": day.isoformat()}
+
+    page = browser.post("/team/deputy", data=data).text
+
+    assert words in page
+    assert f'value="{data["username"]}"' in page
+    assert db.session.scalars(select(Delegation)).all() == []
+
+
+def test_who_manages_nobody_finds_no_page(sign_in):
+    browser = sign_in(make_person())
+
+    for path in ("/team/", "/team/team.csv", "/team/crew-list", "/team/deputy"):
+        assert browser.get(path).status_code == 404, path
+
+
+def test_the_list_as_csv_is_safe_for_spreadsheets(morgan, sign_in):
+    make_assignment(person=member(morgan, "=cmd|' /C calc'!A0"))
+
+    answer = sign_in(morgan).get("/team/team.csv")
+
+    rows = list(csv.reader(io.StringIO(answer.text.removeprefix("\ufeff"))))
+    assert rows[0][0] == "Name"
+    assert rows[1][0].startswith("'=")
+
+
+def test_the_crew_list_has_who_still_has_to_sign(morgan, sign_in):
+    make_assignment(person=member(morgan, "Open Person"))
+    make_attestation(person=member(morgan, "Done Person"))
+
+    page = sign_in(morgan).get("/team/crew-list").text
+
+    assert "Open Person" in page
+    assert "Done Person" not in page
+
+
+def test_a_team_without_duties_says_so(morgan, sign_in):
+    member(morgan)
+
+    assert "Nobody of your team has something to sign." in sign_in(morgan).get("/team/").text
+
+
+def test_the_page_costs_the_same_statements_for_any_team(morgan, sign_in, count_statements):
+    browser = sign_in(morgan)
+
+    def look():
+        db.finish(keep=True)
+        with count_statements() as seen:
+            browser.get("/team/")
+        return len(seen)
+
+    make_assignment(person=member(morgan))
+    few = look()
+    for number in range(20):
+        make_assignment(person=member(morgan, f"Person {number}"))
+
+    assert look() == few <= 6
