@@ -1,14 +1,16 @@
 """The application: one factory, and the map of the site."""
 
 from datetime import date, datetime
+from functools import lru_cache
 from importlib import import_module
-from typing import Any
+from typing import Any, cast
 
-from flask import Flask, has_request_context, request
+from flask import Flask, g, has_request_context, render_template, request, session
 from flask_babel import Babel, get_domain, get_locale
 from flask_login import LoginManager, current_user
-from flask_wtf.csrf import CSRFProtect
+from flask_wtf.csrf import CSRFProtect, generate_csrf
 from jinja2 import StrictUndefined
+from markupsafe import Markup
 from werkzeug.middleware.proxy_fix import ProxyFix
 from whitenoise import WhiteNoise
 
@@ -86,6 +88,13 @@ def _language(settings: Settings) -> str:
     return request.accept_languages.best_match(settings.languages) or settings.languages[0]
 
 
+def language() -> str:
+    """The language of this page; a page asks for it many times."""
+    if "language" not in g:
+        g.language = str(get_locale())
+    return cast(str, g.language)
+
+
 class _Catalogues:
     """The translations of each language. Flask-Babel looks them up anew for every word."""
 
@@ -96,16 +105,16 @@ class _Catalogues:
     def current(self) -> Any:
         """Those of this request's language."""
         only = len(self._languages) == 1
-        language = self._languages[0] if only else str(get_locale())
-        if language not in self._loaded:
-            self._loaded[language] = get_domain().get_translations()
-        return self._loaded[language]
+        name = self._languages[0] if only else language()
+        if name not in self._loaded:
+            self._loaded[name] = get_domain().get_translations()
+        return self._loaded[name]
 
 
 def _dress_pages(app: Flask, settings: Settings) -> None:
     """Give the templates their words for dates, assets and the organization."""
     app.jinja_env.globals.update(
-        settings=settings, asset=assets.url, current_user=current_user, get_locale=get_locale
+        settings=settings, asset=assets.url, current_user=current_user, language=language
     )
     words = _Catalogues(settings.languages)
     app.jinja_env.install_gettext_callables(  # type: ignore[attr-defined]
@@ -114,13 +123,36 @@ def _dress_pages(app: Flask, settings: Settings) -> None:
         newstyle=True,
     )
 
+    frames: dict[str, dict[str, Markup]] = {}
+
+    @app.template_global("frame")
+    def _frame() -> dict[str, Markup]:
+        """The parts of every page that are the same for all who read this language: made once."""
+        if language() not in frames:
+            frames[language()] = {
+                path.stem: Markup(render_template(f"frame/{path.name}"))  # noqa: S704 - our own
+                for path in (ROOT / "templates" / "frame").glob("*.html")
+            }
+        return frames[language()]
+
+    @lru_cache(maxsize=4096)
+    def signed(_kept: str) -> str:
+        return cast(str, generate_csrf())
+
+    def csrf_token() -> str:
+        """Signed once for each session, not once for each page: that takes as long as a query."""
+        return signed(session["csrf_token"]) if "csrf_token" in session else generate_csrf()
+
+    app.jinja_env.globals["csrf_token"] = csrf_token
+    app.context_processor(lambda: {"csrf_token": csrf_token})
+
     @app.template_filter("day")
     def _day(value: date) -> str:
-        return dates.day(value, str(get_locale()))
+        return dates.day(value, language())
 
     @app.template_filter("local_day")
     def _local_day(value: datetime) -> str:
-        return dates.day(value.astimezone(settings.zone).date(), str(get_locale()))
+        return dates.day(value.astimezone(settings.zone).date(), language())
 
     @app.template_filter("iso_day")
     def _iso_day(value: datetime) -> str:
@@ -128,4 +160,4 @@ def _dress_pages(app: Flask, settings: Settings) -> None:
 
     @app.template_filter("moment")
     def _moment(value: datetime) -> str:
-        return dates.moment(value, str(get_locale()), settings.zone)
+        return dates.moment(value, language(), settings.zone)

@@ -138,7 +138,7 @@ def test_an_unknown_file_has_no_address():
 
 
 def test_the_frame_knows_the_default_colours():
-    frame = (ROOT / "templates/base.html").read_text()
+    frame = (ROOT / "templates/frame/head.html").read_text()
     css = (STATIC / Path(assets.url("portal.css")).name).read_text()
     settings = Settings()
 

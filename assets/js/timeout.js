@@ -4,7 +4,7 @@ const MINUTE = 60_000;
 
 export function warnBeforeTimeout(dialog) {
   if (!dialog) return;
-  const { idle, warn, stay, token } = dialog.dataset;
+  const { idle, warn, stay } = dialog.dataset;
   const left = dialog.querySelector("[data-left]");
   const tabs = "BroadcastChannel" in window ? new BroadcastChannel("portal-session") : null;
   let end;
@@ -19,7 +19,7 @@ export function warnBeforeTimeout(dialog) {
   const extend = async () => {
     const answer = await fetch(stay, {
       method: "POST",
-      headers: { "X-CSRFToken": token },
+      headers: { "X-CSRFToken": document.forms["sign-out"].elements.csrf_token.value },
       redirect: "error",
     }).catch(() => null);
     if (!answer?.ok) return leave();

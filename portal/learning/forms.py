@@ -14,10 +14,6 @@ from portal.courses.course import AboutYou, Question, Scene
 COMMENT_LENGTH = 2000
 
 
-class ContinueForm(FlaskForm):
-    """One button."""
-
-
 class SceneForm(FlaskForm):
     """What do you do? One choice, none preselected."""
 

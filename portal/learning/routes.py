@@ -117,11 +117,10 @@ def result(assignment_id: UUID, section: str, slug: str) -> ResponseReturnValue:
 
 
 def _page(progress: Progress, page: Page) -> dict[str, Any] | ResponseReturnValue:
-    form = forms.ContinueForm()
-    if form.validate_on_submit():
+    if request.method == "POST":
         services.read(progress, page)
         return redirect(_after_address(progress, page.key))
-    return {"form": form}
+    return {}
 
 
 def _scenario(progress: Progress, scenario: Scenario) -> dict[str, Any] | ResponseReturnValue:
@@ -149,14 +148,13 @@ def _quiz(progress: Progress, quiz: Quiz) -> dict[str, Any] | ResponseReturnValu
     attempts = progress.attempts_at(quiz)
     attempt = attempts[-1] if attempts else None
     if attempt is None or attempt.submitted_at:
-        form = forms.ContinueForm()
-        if form.validate_on_submit():
+        if request.method == "POST":
             services.start_attempt(progress, quiz)
             return redirect(_address(progress.duty, quiz.key))
         if attempt is not None:
             return redirect(_result_address(progress, quiz.key))
         needed = scoring.needed(quiz.rules.draw, quiz.rules.pass_mark)
-        return {"form": form, "question": None, "needed": needed}
+        return {"question": None, "needed": needed}
     order: dict[str, list[int]] = dict(attempt.questions)
     asked = request.form.get("question", "")
     if asked in {given.question for given in attempt.answers}:
@@ -223,7 +221,6 @@ def _quiz_result(progress: Progress, quiz: Quiz) -> dict[str, Any] | None:
         "needed": scoring.needed(len(order), quiz.rules.pass_mark),
         "wrong": [quiz.get_question(key) for key in order if not given[key].right],
         "cannot_retry": services.why_not_start(progress, quiz, now=db.utc_now()),
-        "form": forms.ContinueForm(),
         "go_on": _after_address(progress, quiz.key),
     }
 

@@ -30,6 +30,14 @@ bp = Blueprint("site", __name__)
 
 PAGES = {"help": "help-page", "privacy": "privacy", "accessibility": "accessibility"}
 LOOPBACK = {"127.0.0.1", "::1"}
+FORWARDED = {
+    "Forwarded",
+    "Via",
+    "X-Forwarded-For",
+    "X-Forwarded-Host",
+    "X-Forwarded-Proto",
+    "X-Real-Ip",
+}
 
 
 @bp.get("/")
@@ -95,7 +103,7 @@ def readyz() -> ResponseReturnValue:
     """Whether database, directory, worker and seal are there; details only on loopback."""
     checks = health.check(_settings())
     ready = all(checks.values())
-    near = request.remote_addr in LOOPBACK and "X-Forwarded-For" not in request.headers
+    near = request.remote_addr in LOOPBACK and not FORWARDED & {*request.headers.keys()}
     return jsonify(ready=ready, **(checks if near else {})), 200 if ready else 503
 
 

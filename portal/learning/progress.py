@@ -1,0 +1,214 @@
+"""How far a person is in a course: what is done, and what comes next."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    JSON,
+    bindparam,
+    literal_column,
+    null,
+    select,
+    type_coerce,
+    union_all,
+)
+from sqlalchemy.orm import selectinload
+
+from portal import db
+from portal.campaigns import services as campaigns
+from portal.campaigns.models import Kind
+from portal.campaigns.services import Duty
+from portal.courses import comparing
+from portal.courses import services as courses
+from portal.courses.comparing import Difference
+from portal.courses.course import AboutYou, Course, Outcome, Quiz, Scenario, Scene, Section
+from portal.courses.course import Step as CourseStep
+from portal.errors import NotFound
+from portal.learning.models import Attempt, StepDone
+from portal.people.services import Identity
+
+
+@dataclass(frozen=True)
+class Progress:
+    """One person's way through one course, as it stands."""
+
+    duty: Duty
+    person: Identity
+    course: Course
+    done: dict[str, dict[str, Any]]  # finished steps, with the latest answer ({} where none)
+    open_scenes: dict[str, str]  # scenario -> the scene that comes next
+    choices: dict[tuple[str, str], int]  # (scenario, scene) -> what was chosen last
+    signed_course: Course | None = None  # what they signed the last time, where they have
+
+    @cached_property
+    def attempts(self) -> Sequence[Attempt]:
+        """The person's attempts at all quizzes; asked only where a page is about them."""
+        return db.session.scalars(_ATTEMPTS, {"assignment": self.duty.id}).all()
+
+    @cached_property
+    def audiences(self) -> frozenset[str]:
+        """The groups whose steps this person sees, with what the scope questions found."""
+        scope = {answer["outcome"] for answer in self.done.values() if "outcome" in answer}
+        return self.person.audiences | {self.person.kind} | scope
+
+    @cached_property
+    def walk(self) -> tuple[tuple[Section, CourseStep], ...]:
+        """The person's steps in order, each with its section.
+
+        In an update, of a person who signed before, only what is new or changed.
+        """
+        steps = self.course.walk(self.audiences)
+        if self.duty.kind is not Kind.UPDATE or self.signed_course is None:
+            return steps
+        changed = comparing.changed_steps(self.signed_course, self.course)
+        return tuple((section, step) for section, step in steps if step.key in changed)
+
+    @cached_property
+    def difference(self) -> Difference | None:
+        """What changed since the person last signed; None for who signs for the first time."""
+        return comparing.compare(self.signed_course, self.course) if self.signed_course else None
+
+    @cached_property
+    def next(self) -> CourseStep | None:
+        """The first step that is not done; None when it is time to sign."""
+        return next((step for _section, step in self.walk if step.key not in self.done), None)
+
+    @property
+    def total(self) -> int:
+        """How many steps there are, signing included."""
+        return len(self.walk) + 1
+
+    def number(self, key: str) -> int:
+        """The step's place, from 1. Raises NotFound for a step this person does not have."""
+        for number, (_section, step) in enumerate(self.walk, start=1):
+            if step.key == key:
+                return number
+        raise NotFound
+
+    @property
+    def at(self) -> int:
+        """The place of the next step, from 1; signing is the last."""
+        return self.number(self.next.key) if self.next else self.total
+
+    @property
+    def minutes_left(self) -> int:
+        """Minutes that the rest should take, at least 1."""
+        left = self.total - self.at + 1
+        return max(1, round(self.course.minutes * left / self.total))
+
+    def get_step(self, key: str) -> tuple[Section, CourseStep]:
+        """The step and its section. Raises NotFound for a step this person does not have."""
+        return self.walk[self.number(key) - 1]
+
+    def after(self, key: str) -> CourseStep | None:
+        """The step that follows, None after the last."""
+        place = self.number(key)
+        return self.walk[place][1] if place < len(self.walk) else None
+
+    def before(self, key: str) -> CourseStep | None:
+        """The step before this one, None before the first."""
+        place = self.number(key) - 2
+        return self.walk[place][1] if place >= 0 else None
+
+    def is_open(self, key: str) -> bool:
+        """Whether the person may see the step: it is done, or next."""
+        return key in self.done or (self.next is not None and self.next.key == key)
+
+    @property
+    def declared(self) -> list[tuple[AboutYou, Outcome]]:
+        """What the person said about themself, with what it means."""
+        return [
+            (step, step.get_outcome(self.done[step.key]["outcome"]))
+            for _section, step in self.walk
+            if isinstance(step, AboutYou) and step.key in self.done
+        ]
+
+    @property
+    def passed(self) -> list[tuple[Section, Quiz, Attempt]]:
+        """The attempt that passed, for each quiz that is passed."""
+        return [
+            (section, step, attempt)
+            for section, step in self.walk
+            if isinstance(step, Quiz)
+            for attempt in self.attempts_at(step)
+            if attempt.passed
+        ]
+
+    def attempts_at(self, quiz: Quiz) -> list[Attempt]:
+        """The person's attempts at one quiz, oldest first."""
+        return [attempt for attempt in self.attempts if attempt.section == quiz.key]
+
+    def scene_of(self, scenario: Scenario) -> Scene:
+        """The scene where the person is in a scenario."""
+        waiting = scenario.find_scene(self.open_scenes.get(scenario.key, ""))
+        return waiting or scenario.scenes[0]
+
+
+def get_progress(assignment_id: UUID, *, person: Identity) -> Progress:
+    """How far this person is in one of their assignments. Raises NotFound for others'."""
+    return _progress([campaigns.get_duty(assignment_id, person=person)], person)[0]
+
+
+def list_progress(person: Identity) -> list[Progress]:
+    """All the person's duties with how far they are, open ones first."""
+    return _progress(campaigns.list_duties(person), person)
+
+
+# Asked on every page: made once. A quiz that is passed is done like any other step.
+_DONE = union_all(
+    select(
+        StepDone.assignment_id,
+        StepDone.step,
+        StepDone.answer,
+        StepDone.finished,
+        StepDone.id.label("place"),
+    ).where(StepDone.assignment_id.in_(bindparam("assignments", expanding=True))),
+    select(
+        Attempt.assignment_id,
+        Attempt.section,
+        type_coerce(null(), JSON),
+        Attempt.passed,
+        literal_column("0"),
+    ).where(
+        Attempt.assignment_id.in_(bindparam("assignments", expanding=True)),
+        Attempt.passed.is_(True),
+    ),
+).order_by("place")
+_ATTEMPTS = (
+    select(Attempt)
+    .where(Attempt.assignment_id == bindparam("assignment"))
+    .order_by(Attempt.section, Attempt.number)
+    .options(selectinload(Attempt.answers))
+)
+
+
+def _progress(duties: list[Duty], person: Identity) -> list[Progress]:
+    """One statement, however many duties there are."""
+    ids = [duty.id for duty in duties]
+    done: dict[UUID, dict[str, dict[str, Any]]] = {each: {} for each in ids}
+    scenes: dict[UUID, dict[str, str]] = {each: {} for each in ids}
+    choices: dict[UUID, dict[tuple[str, str], int]] = {each: {} for each in ids}
+    rows = db.session.connection().execute(_DONE, {"assignments": ids})
+    for assignment_id, key, given, finished, _place in rows:
+        if finished:
+            done[assignment_id][key] = given or {}
+        if given and "scene" in given:
+            scenes[assignment_id][key] = given["leads_to"] or ""
+            choices[assignment_id][key, given["scene"]] = given["choice"]
+    return [
+        Progress(
+            duty=duty,
+            person=person,
+            course=courses.get_course(duty.course_version_id),
+            signed_course=courses.get_course(duty.since_version_id)
+            if duty.since_version_id
+            else None,
+            done=done[duty.id],
+            open_scenes=scenes[duty.id],
+            choices=choices[duty.id],
+        )
+        for duty in duties
+    ]
