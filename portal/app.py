@@ -5,7 +5,7 @@ from functools import lru_cache
 from importlib import import_module
 from typing import Any, cast
 
-from flask import Flask, g, has_request_context, render_template, request, session
+from flask import Flask, has_request_context, render_template, request, session
 from flask_babel import Babel, get_domain, get_locale
 from flask_login import LoginManager, current_user
 from flask_wtf.csrf import CSRFProtect, generate_csrf
@@ -88,40 +88,47 @@ def _language(settings: Settings) -> str:
     return request.accept_languages.best_match(settings.languages) or settings.languages[0]
 
 
-def language() -> str:
-    """The language of this page; a page asks for it many times."""
-    if "language" not in g:
-        g.language = str(get_locale())
-    return cast(str, g.language)
-
-
-class _Catalogues:
-    """The translations of each language. Flask-Babel looks them up anew for every word."""
+class _Words:
+    """The words of the pages in each language, each looked up once and kept as safe markup."""
 
     def __init__(self, languages: tuple[str, ...]) -> None:
-        self._languages = languages
-        self._loaded: dict[str, Any] = {}
+        self._only = languages[0] if len(languages) == 1 else ""
+        self._catalogues: dict[str, Any] = {}
+        self._said: dict[tuple[str, str], tuple[Markup, Markup]] = {}
 
-    def current(self) -> Any:
-        """Those of this request's language."""
-        only = len(self._languages) == 1
-        name = self._languages[0] if only else language()
-        if name not in self._loaded:
-            self._loaded[name] = get_domain().get_translations()
-        return self._loaded[name]
+    def language(self) -> str:
+        """The language of this page."""
+        return self._only or str(get_locale())
+
+    def say(self, text: str, **words: Any) -> Markup:
+        """The text in the language of this page; `words` are escaped."""
+        key = self.language(), text
+        if key not in self._said:
+            found = Markup(self._catalogue().ugettext(text))  # noqa: S704 - our own
+            self._said[key] = found, found.replace("%%", "%")
+        pattern, plain = self._said[key]
+        return pattern % words if words else plain
+
+    def count(self, one: str, many: str, num: int, **words: Any) -> Markup:
+        """The text for so many, with `num` and `words` put in."""
+        found = Markup(self._catalogue().ungettext(one, many, num))  # noqa: S704 - our own
+        return found % {"num": num, **words}
+
+    def _catalogue(self) -> Any:
+        name = self.language()
+        if name not in self._catalogues:
+            self._catalogues[name] = get_domain().get_translations()
+        return self._catalogues[name]
 
 
 def _dress_pages(app: Flask, settings: Settings) -> None:
     """Give the templates their words for dates, assets and the organization."""
+    words = _Words(settings.languages)
+    language = words.language
     app.jinja_env.globals.update(
         settings=settings, asset=assets.url, current_user=current_user, language=language
     )
-    words = _Catalogues(settings.languages)
-    app.jinja_env.install_gettext_callables(  # type: ignore[attr-defined]
-        lambda text: words.current().ugettext(text),
-        lambda one, many, number: words.current().ungettext(one, many, number),
-        newstyle=True,
-    )
+    app.jinja_env.globals.update(_=words.say, gettext=words.say, ngettext=words.count)
 
     frames: dict[str, dict[str, Markup]] = {}
 
