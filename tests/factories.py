@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from portal import db
 from portal.attestations import services as attestations
-from portal.attestations.models import Attestation
+from portal.attestations.models import Attestation, RecordKind
 from portal.campaigns import services as campaigns
 from portal.campaigns.models import Assignment, Campaign, Status
 from portal.campaigns.services import Plan
@@ -121,7 +121,9 @@ def make_attestation(*, person: Person | None = None, **facts: Any) -> Attestati
         settings=current_app.extensions["settings"],
     )
     db.session.expire(assignment)
-    return db.session.scalars(select(Attestation).filter_by(assignment_id=assignment.id)).one()
+    return db.session.scalars(
+        select(Attestation).filter_by(assignment_id=assignment.id, kind=RecordKind.SIGNED)
+    ).one()
 
 
 def progress_of(assignment: Assignment) -> learning.Progress:

@@ -8,6 +8,10 @@ from wtforms import BooleanField, PasswordField, StringField, TextAreaField, Val
 from wtforms.validators import InputRequired, Length
 
 from portal.attestations.naming import same_name
+from portal.attestations.recording import MOST_BYTES
+from portal.documents import scans
+from portal.fields import DayField
+from portal.web import today
 
 
 class SignForm(FlaskForm):
@@ -49,6 +53,57 @@ class DisagreeForm(FlaskForm):
         ],
         render_kw={"rows": 6},
     )
+
+
+class ScanForm(FlaskForm):
+    """An attestation that was signed on paper."""
+
+    signed_on = DayField(
+        _l("Day on the paper"), validators=[InputRequired(_l("Write the day as 2027-01-30"))]
+    )
+    scan = FileField(
+        _l("Scan of the signed paper"),
+        description=_l("A PDF of at most 10 MB and 20 pages."),
+        render_kw={"accept": "application/pdf,.pdf"},
+    )
+    witness = StringField(_l("Witness (optional)"), validators=[Length(max=200)])
+    note = TextAreaField(_l("Note (optional)"), validators=[Length(max=1000)])
+
+    def validate_scan(self, field: FileField) -> None:
+        """Refuse what is missing, too large, no PDF, or can act; the bytes are kept as `pdf`."""
+        if not field.data:
+            raise ValidationError(_("Choose the scan, a PDF"))
+        self.pdf = field.data.read(MOST_BYTES + 1)
+        if len(self.pdf) > MOST_BYTES:
+            raise ValidationError(_("The scan is larger than 10 MB. Scan it with fewer dots"))
+        if not self.pdf.startswith(b"%PDF-"):
+            raise ValidationError(_("This file is not a PDF. Choose the scan as a PDF"))
+        why = {
+            "unreadable": _l("This PDF is broken. Scan the paper again"),
+            "encrypted": _l("This PDF has a password. Save it without one"),
+            "empty": _l("This PDF has no pages. Scan the paper again"),
+            "long": _l("This PDF has more than 20 pages. Choose only the signed paper"),
+            "active": _l("This PDF holds scripts, forms or files. Print it and scan the print"),
+        }.get(scans.why_not(self.pdf))
+        if why:
+            raise ValidationError(why)
+
+
+class RefusalForm(FlaskForm):
+    """A refusal that HR heard."""
+
+    said_on = DayField(_l("Day"), validators=[InputRequired(_l("Write the day as 2027-01-30"))])
+    comment = TextAreaField(
+        _l("What did the person say?"),
+        description=_l("In their own words. Leave it empty if they gave no reason."),
+        validators=[Length(max=4000, message=_l("Write at most %(max)d characters"))],
+    )
+    witness = StringField(_l("Witness (optional)"), validators=[Length(max=200)])
+
+    def validate_said_on(self, field: DayField) -> None:
+        """Refuse the future."""
+        if field.data and field.data > today():
+            raise ValidationError(_("The day is in the future"))
 
 
 class NumberForm(FlaskForm):

@@ -1,22 +1,55 @@
 """Signatures, the sealed PDFs made from them, and refusals. Rows are only ever added."""
 
 from datetime import datetime
+from enum import StrEnum
 from uuid import UUID, uuid4
 
-from sqlalchemy import BigInteger, ForeignKey, LargeBinary, String, Text
+from sqlalchemy import BigInteger, Enum, ForeignKey, Index, LargeBinary, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from portal.campaigns.models import Assignment
 from portal.db import Base, utc_now
 
 
+class RecordKind(StrEnum):
+    """What a record is about."""
+
+    SIGNED = "signed"  # in the portal
+    PAPER = "paper"  # on paper, recorded by HR with a scan
+    REFUSED = "refused"  # the person does not agree
+
+
+SIGNATURES = (RecordKind.SIGNED, RecordKind.PAPER)
+"""Records that discharge a duty."""
+
+
+def _words(kinds: type[RecordKind]) -> list[str]:
+    return [kind.value for kind in kinds]
+
+
 class Attestation(Base):
-    """One person's statement on one course version. Never updated after insert."""
+    """One record on one duty: a signature, on paper too, or a refusal. Only ever added.
+
+    A duty has one signature for ever; who refused may sign later.
+    """
 
     __tablename__ = "attestations"
+    __table_args__ = (
+        Index(
+            "uq_attestations_signature",
+            "assignment_id",
+            unique=True,
+            sqlite_where=text("kind <> 'refused'"),
+            postgresql_where=text("kind <> 'refused'"),
+        ),
+    )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
-    assignment_id: Mapped[UUID] = mapped_column(ForeignKey("assignments.id"), unique=True)
+    kind: Mapped[RecordKind] = mapped_column(
+        Enum(RecordKind, native_enum=False, length=10, values_callable=_words),
+        default=RecordKind.SIGNED,
+    )
+    assignment_id: Mapped[UUID] = mapped_column(ForeignKey("assignments.id"), index=True)
     number: Mapped[str] = mapped_column(String(40), unique=True)  # on the receipt and the QR code
     record: Mapped[str] = mapped_column(Text, deferred=True)  # canonical JSON: all the PDF says
     record_sha256: Mapped[str] = mapped_column(String(64))
@@ -39,6 +72,16 @@ class Evidence(Base):
     pdf: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)
 
     attestation: Mapped[Attestation] = relationship()
+
+
+class Scan(Base):
+    """The paper that was signed, as HR scanned it."""
+
+    __tablename__ = "scans"
+
+    attestation_id: Mapped[UUID] = mapped_column(ForeignKey("attestations.id"), primary_key=True)
+    sha256: Mapped[str] = mapped_column(String(64))
+    pdf: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)
 
 
 class Refusal(Base):

@@ -4,10 +4,13 @@ The sealed PDF is made from this text alone, so that it can be made again, byte 
 """
 
 import json
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import date, datetime
 from hashlib import sha256
 from typing import Any
 
+from portal.attestations.models import RecordKind
+from portal.campaigns.models import DutyDecision
 from portal.config import Settings
 from portal.courses.course import AboutYou, Outcome, Page, Quiz, Scenario
 from portal.courses.models import CourseVersion
@@ -16,6 +19,9 @@ from portal.learning.services import Progress
 
 FORMAT = "attestation/1"
 METHOD = "typed name, tick and directory password"
+ON_PAPER = "signed on paper; recorded by HR"
+REFUSED_HERE = "written in the portal while signed in"
+TOLD_HR = "said to HR; recorded by HR"
 
 
 def canonical(record: dict[str, Any]) -> str:
@@ -41,7 +47,7 @@ def compose(
 ) -> dict[str, Any]:
     """The record of one signature; times are UTC with seconds, dates ISO 8601."""
     duty, person, course = progress.duty, progress.person, progress.course
-    steps = [step for _, step in progress.walk]
+    steps = [step for _, step in progress.walk if step.key in progress.done]
     return {
         "format": FORMAT,
         "number": number,
@@ -90,6 +96,60 @@ def compose(
             "method": method,
         },
     }
+
+
+def on_paper(
+    record: dict[str, Any],
+    *,
+    signed_on: date,
+    recorded_by: str,
+    witness: str,
+    note: str,
+    scan_sha256: str,
+) -> dict[str, Any]:
+    """The record of a signature on paper: `signed_at` is when HR recorded it."""
+    return record | {
+        "kind": RecordKind.PAPER.value,
+        "paper": {
+            "signed_on": signed_on.isoformat(),
+            "recorded_by": recorded_by,
+            "witness": witness,
+            "note": note,
+            "scan_sha256": scan_sha256,
+        },
+    }
+
+
+def of_refusal(
+    record: dict[str, Any], *, comment: str, said_on: date, recorded_by: str, witness: str
+) -> dict[str, Any]:
+    """The record of a refusal; `recorded_by` is empty where the person wrote it in the portal."""
+    return record | {
+        "kind": RecordKind.REFUSED.value,
+        "refusal": {
+            "comment": comment,
+            "said_on": said_on.isoformat(),
+            "recorded_by": recorded_by,
+            "witness": witness,
+        },
+    }
+
+
+def decisions(rows: Sequence[DutyDecision]) -> dict[str, Any]:
+    """What HR decided about the duty, as a part of its record; nothing where there was nothing."""
+    kept = [
+        {
+            "decision": row.decision.value,
+            "reason": row.reason,
+            "by": row.by.full_name if row.by else "",
+            "at": _utc(row.at),
+            "until": row.until.isoformat() if row.until else None,
+            "due_before": row.due_before.isoformat() if row.due_before else None,
+            "due_after": row.due_after.isoformat() if row.due_after else None,
+        }
+        for row in rows
+    ]
+    return {"decisions": kept} if kept else {}
 
 
 def _utc(moment: datetime) -> str:

@@ -7,9 +7,11 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
 from portal import db
-from portal.attestations import forms, services, verifying
+from portal.attestations import forms, printing, recording, services, verifying
+from portal.campaigns import deciding
 from portal.campaigns.models import Status
 from portal.config import Role
+from portal.errors import Refused
 from portal.learning import services as learning
 from portal.people import services as people
 from portal.people.door import current_door
@@ -53,7 +55,11 @@ def disagree(assignment_id: UUID) -> ResponseReturnValue:
     """Say that one does not agree, and why."""
     form = forms.DisagreeForm()
     if form.validate_on_submit():
-        services.refuse(assignment_id, person=current_user, comment=form.comment.data)
+        services.refuse(
+            assignment_id,
+            person=current_user,
+            comment=form.comment.data,
+        )
         return redirect(url_for(".disagreed", assignment_id=assignment_id))
     progress = learning.get_progress(assignment_id, person=current_user)
     return render_template("attestations/disagree.html", form=form, progress=progress)
@@ -94,6 +100,63 @@ def receipt_pdf(assignment_id: UUID) -> ResponseReturnValue:
         mimetype="application/pdf",
         headers={"Content-Disposition": f'attachment; filename="{kept.file_name}"'},
     )
+
+
+@bp.route("/paper/<uuid:assignment_id>", methods=["GET", "POST"])
+@requires(Role.HR)
+def paper(assignment_id: UUID) -> ResponseReturnValue:
+    """Record an attestation that was signed on paper. The form's QR code leads here."""
+    with db.reading():  # no lock is held while the scan is looked at
+        assignment = deciding.get_assignment(assignment_id)
+    form = forms.ScanForm()
+    if form.validate_on_submit():
+        try:
+            recording.record_paper(
+                deciding.get_assignment(assignment_id),
+                signed_on=form.signed_on.data,
+                scan=form.pdf,
+                witness=form.witness.data or "",
+                note=form.note.data or "",
+                by=current_user,
+            )
+        except Refused as refusal:
+            form.signed_on.errors = [str(refusal)]
+        else:
+            return redirect(url_for("reports.person", person_id=assignment.person_id))
+    return render_template("attestations/paper.html", form=form, assignment=assignment)
+
+
+@bp.get("/paper/<uuid:assignment_id>/form.pdf")
+@requires(Role.HR)
+def paper_form(assignment_id: UUID) -> ResponseReturnValue:
+    """The form to print, for who does not sign on a screen."""
+    assignment = deciding.get_assignment(assignment_id)
+    link = url_for(".paper", assignment_id=assignment_id, _external=True)
+    pdf = printing.paper_form(assignment, link=link, settings=current_app.extensions["settings"])
+    return Response(
+        pdf,
+        mimetype="application/pdf",
+        headers={"Content-Disposition": 'inline; filename="form.pdf"'},
+    )
+
+
+@bp.route("/refusal/<uuid:assignment_id>", methods=["GET", "POST"])
+@requires(Role.HR)
+def refusal(assignment_id: UUID) -> ResponseReturnValue:
+    """Record that somebody told HR that they do not agree."""
+    assignment = deciding.get_assignment(assignment_id)
+    form = forms.RefusalForm()
+    if form.validate_on_submit():
+        services.refuse(
+            assignment_id,
+            person=people.identify(assignment.person),
+            comment=form.comment.data or "",
+            said_on=form.said_on.data,
+            recorded_by=current_user,
+            witness=form.witness.data or "",
+        )
+        return redirect(url_for("reports.person", person_id=assignment.person_id))
+    return render_template("attestations/refusal.html", form=form, assignment=assignment)
 
 
 @bp.route("/verify", methods=["GET", "POST"])

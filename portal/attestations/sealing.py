@@ -26,7 +26,7 @@ from sqlalchemy.exc import IntegrityError
 
 from portal import db
 from portal.attestations import record as records
-from portal.attestations.models import Attestation, Evidence
+from portal.attestations.models import Attestation, Evidence, Scan
 from portal.audit import services as audit
 from portal.config import ROOT
 from portal.documents import dates, pdf, seal
@@ -34,6 +34,7 @@ from portal.documents.pdf import Attachment
 from portal.jobs import Job
 
 ATTACHMENT = "record.json"
+SCAN = "scan.pdf"
 STYLESHEET = ROOT / "templates" / "documents" / "attestation.css"
 
 _TAGS = {
@@ -49,11 +50,13 @@ class RecordAltered(Exception):
     """The stored record is not what its hash says was signed: it must not be sealed."""
 
 
-def render_record(record: dict[str, Any], *, development: bool = False) -> bytes:
+def render_record(
+    record: dict[str, Any], *, development: bool = False, scan: bytes | None = None
+) -> bytes:
     """The record as an unsealed PDF; `development` prints the banner of the development seal.
 
-    The same record gives the same bytes. Raises jinja2.UndefinedError when the record lacks a
-    part that the page needs.
+    `scan` is the paper that was signed; it goes along inside the file. The same record gives the
+    same bytes. Raises jinja2.UndefinedError when the record lacks a part that the page needs.
     """
     words = _words(record["course"]["language"], record["time_zone"])
     title = words.title.format(number=record["number"], name=record["person"]["full_name"])
@@ -63,6 +66,7 @@ def render_record(record: dict[str, Any], *, development: bool = False) -> bytes
         development=development,
         headings=words.headings,
         kind=words.kinds.get(record["person"]["kind"], record["person"]["kind"]),
+        decided=words.decided,
     )
     return pdf.render(
         html,
@@ -73,14 +77,24 @@ def render_record(record: dict[str, Any], *, development: bool = False) -> bytes
         language=record["course"]["language"],
         created=_instant(record["signature"]["signed_at"]),
         stylesheet=STYLESHEET,
-        images={"qr.png": _qr_code(record["verify_url"])},
+        images={"qr.png": qr_code(record["verify_url"])},
+        source=(SCAN, scan, words.scan) if scan else None,
     )
+
+
+def render_page(template: str, form: Any, *, language: str, zone: str) -> tuple[str, str]:
+    """Title and XHTML of another document in the same dress."""
+    words = _words(language, zone)
+    page = words.environment.get_template(template)
+    title = words.form.format(name=form.full_name)
+    return title, page.render(form=form, title=title, language=language)
 
 
 def file_name(record: dict[str, Any]) -> str:
     """What the file is called: course, version and number, nothing personal."""
     course = record["course"]
-    return f"attestation_{course['key']}_v{course['number']}_{record['number']}.pdf"
+    what = "refusal" if "refusal" in record else "attestation"
+    return f"{what}_{course['key']}_v{course['number']}_{record['number']}.pdf"
 
 
 def warm() -> None:
@@ -120,9 +134,9 @@ def do(attestation_id: str) -> None:
     key = UUID(attestation_id)
     with db.reading() as reading:
         row = reading.execute(
-            select(Attestation.record, Attestation.record_sha256).where(
-                Attestation.id == key, ~exists().where(Evidence.attestation_id == key)
-            )
+            select(Attestation.record, Attestation.record_sha256, Scan.pdf)
+            .outerjoin(Scan, Scan.attestation_id == Attestation.id)
+            .where(Attestation.id == key, ~exists().where(Evidence.attestation_id == key))
         ).one_or_none()
     if row is None:
         return
@@ -130,7 +144,7 @@ def do(attestation_id: str) -> None:
     if records.digest(records.canonical(record)) != row.record_sha256:
         raise RecordAltered(f"The record of attestation {key} does not match its hash.")
     stamp = seal.current()
-    sealed = stamp.apply(render_record(record, development=stamp.is_development))
+    sealed = stamp.apply(render_record(record, development=stamp.is_development, scan=row.pdf))
     evidence = Evidence(
         attestation_id=key,
         file_name=file_name(record),
@@ -178,12 +192,23 @@ class _Words:
             day=partial(_day, zone=ZoneInfo(zone), language=language),
             paper=paper,
         )
+        self.environment = environment
         self.template = environment.get_template("documents/attestation.html")
+        self.form: str = _("Attestation on paper: {name}")
         self.title: str = _("Attestation {number}, {name}")
         self.attachment: str = _("The record as canonical JSON")
+        self.scan: str = _("The paper that was signed, as it was scanned")
         self.headings = {
             "conflict-of-interest": _("Conflict of interest"),
             "scope": _("Whether the policy applies"),
+        }
+        self.decided = {
+            "waived": _("Released"),
+            "exempted": _("Released by a rule"),
+            "returned": _("Release ended"),
+            "extended": _("More time"),
+            "paused": _("The clock stands"),
+            "resumed": _("The clock goes on"),
         }
         self.kinds = {"employee": _("employee"), "contractor": _("contract employee")}
 
@@ -268,7 +293,7 @@ def _blocks(element: Element) -> Iterator[Element]:
             yield from _blocks(child)
 
 
-def _qr_code(url: str) -> bytes:
+def qr_code(url: str) -> bytes:
     """A 1-bit PNG of the address; the mask is fixed, so that it is always the same picture."""
     picture = io.BytesIO()
     segno.make(url, error="m", mask=3, micro=False, boost_error=False).save(

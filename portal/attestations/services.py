@@ -1,7 +1,8 @@
 """Signs, refuses, and finds what was signed."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -11,10 +12,12 @@ from sqlalchemy.exc import IntegrityError
 
 from portal import db
 from portal.attestations import naming, record
-from portal.attestations.models import Attestation, Evidence, Refusal
+from portal.attestations.models import SIGNATURES, Attestation, Evidence, RecordKind, Refusal
 from portal.audit import services as audit
+from portal.campaigns import deciding
 from portal.campaigns import services as campaigns
 from portal.campaigns.models import Assignment, Campaign, Status
+from portal.campaigns.planning import local_day
 from portal.config import Settings
 from portal.courses.models import CourseVersion
 from portal.errors import NotFound, Refused
@@ -29,6 +32,7 @@ class Receipt:
     """What the person keeps. `file_name` and `sha256` are None until the PDF is sealed."""
 
     attestation_id: UUID
+    kind: RecordKind
     assignment_id: UUID
     number: str
     title: str
@@ -43,6 +47,7 @@ class Receipt:
 class PublicFact:
     """What anyone with a receipt number may know: no name, no department."""
 
+    kind: RecordKind
     number: str
     title: str
     version: int
@@ -75,7 +80,9 @@ def sign(
         raise Refused(_("Type your name as we hold it: %(name)s", name=person.full_name))
     try:
         with db.session.begin_nested():
-            attestation = _attest(progress, typed_name=typed_name, settings=settings, method=method)
+            attestation = keep_record(
+                progress, typed_name=typed_name, settings=settings, method=method
+            )
     except IntegrityError:
         if find_receipt(assignment_id, person=person) is None:
             raise  # not the second click after all
@@ -90,27 +97,66 @@ def sign(
     )
 
 
-def refuse(assignment_id: UUID, *, person: Identity, comment: str) -> None:
+def refuse(
+    assignment_id: UUID,
+    *,
+    person: Identity,
+    comment: str,
+    said_on: date | None = None,
+    recorded_by: Identity | None = None,
+    witness: str = "",
+) -> Attestation:
     """Keep that the person does not agree, and why; HR sees it. They may still sign later.
 
-    Refuses after the signature.
+    HR may record what somebody said on `said_on`, with a witness. A sealed PDF follows from it.
+    Refuses after the signature, and where nothing is asked.
     """
-    duty = campaigns.get_duty(assignment_id, person=person)
-    if duty.status is Status.SIGNED:
+    progress = learning.get_progress(assignment_id, person=person)
+    if progress.duty.status is Status.SIGNED:
         raise Refused(_("You have already signed. Talk to HR about what you want to add."))
-    refusal = Refusal(assignment_id=duty.id, comment=comment.strip())
+    if not progress.duty.is_open:
+        raise Refused(_("HR has released you from this. There is nothing to sign."))
+    words: dict[str, Any] = {
+        "comment": comment.strip(),
+        "said_on": said_on or local_day(db.utc_now()),
+        "recorded_by": recorded_by.full_name if recorded_by else "",
+        "witness": witness.strip(),
+    }
+    attestation = keep_record(
+        progress,
+        typed_name="",
+        settings=db.settings(),
+        method=record.TOLD_HR if recorded_by else record.REFUSED_HERE,
+        kind=RecordKind.REFUSED,
+        complete=lambda composed: record.of_refusal(composed, **words),
+    )
+    refusal = Refusal(assignment_id=assignment_id, comment=comment.strip())
     db.session.add(refusal)
     db.session.flush()
-    campaigns.set_status(duty.id, Status.REFUSED)
+    campaigns.set_status(assignment_id, Status.REFUSED)
+    actor = recorded_by.id if recorded_by else person.id
     audit.record(
-        "attestation.refused", subject=refusal.id, actor=person.id, assignment=str(duty.id)
+        "attestation.refused", subject=refusal.id, actor=actor, assignment=str(assignment_id)
     )
+    audit.record(
+        "attestation.recorded",
+        subject=attestation.id,
+        actor=actor,
+        assignment=str(assignment_id),
+        kind=RecordKind.REFUSED.value,
+        record_sha256=attestation.record_sha256,
+    )
+    return attestation
 
 
 def find_receipt(assignment_id: UUID, *, person: Identity) -> Receipt | None:
     """The receipt of one of the person's assignments, if it is signed."""
     row = db.session.execute(
-        _receipts().where(Assignment.id == assignment_id, Assignment.person_id == person.id)
+        _receipts().where(
+            Assignment.id == assignment_id,
+            Assignment.person_id == person.id,
+            Attestation.kind.in_(SIGNATURES),
+        )
     ).first()
     return _receipt(row) if row else None
 
@@ -145,6 +191,7 @@ def find_by_number(number: str) -> PublicFact | None:
         return None
     receipt = _receipt(row)
     return PublicFact(
+        kind=receipt.kind,
         number=receipt.number,
         title=receipt.title,
         version=receipt.version,
@@ -153,25 +200,38 @@ def find_by_number(number: str) -> PublicFact | None:
     )
 
 
-def _attest(progress: Progress, *, typed_name: str, settings: Settings, method: str) -> Attestation:
+def keep_record(
+    progress: Progress,
+    *,
+    typed_name: str,
+    settings: Settings,
+    method: str,
+    kind: RecordKind = RecordKind.SIGNED,
+    complete: Callable[[dict[str, Any]], dict[str, Any]] = dict,
+) -> Attestation:
+    """Write down everything that this record means; `complete` adds what its kind has.
+
+    Raises IntegrityError for a second signature on one duty.
+    """
     now = db.utc_now().replace(microsecond=0)
     number = naming.receipt_number(settings.receipt_prefix, now.astimezone(settings.zone).year)
-    text = record.canonical(
-        record.compose(
-            progress,
-            db.session.get_one(CourseVersion, progress.duty.course_version_id),
-            settings,
-            directory_id=db.session.scalars(
-                select(Person.directory_id).filter_by(id=progress.person.id)
-            ).one(),
-            number=number,
-            typed_name=typed_name.strip(),
-            method=method,
-            signed_at=now,
-        )
+    composed = record.compose(
+        progress,
+        db.session.get_one(CourseVersion, progress.duty.course_version_id),
+        settings,
+        directory_id=db.session.scalars(
+            select(Person.directory_id).filter_by(id=progress.person.id)
+        ).one(),
+        number=number,
+        typed_name=typed_name.strip(),
+        method=method,
+        signed_at=now,
     )
+    composed |= record.decisions(deciding.list_decisions([progress.duty.id]))
+    text = record.canonical(complete(composed))
     attestation = Attestation(
         assignment_id=progress.duty.id,
+        kind=kind,
         number=number,
         record=text,
         record_sha256=record.digest(text),
@@ -186,6 +246,7 @@ def _receipts() -> Select[*tuple[Any, ...]]:
     return (
         select(
             Attestation.id,
+            Attestation.kind,
             Attestation.assignment_id,
             Attestation.number,
             Campaign.title,

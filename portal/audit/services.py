@@ -37,6 +37,7 @@ ACTIONS: dict[str, frozenset[str]] = {
     "answer.declared": frozenset({"records", "outcome"}),
     "attestation.signed": frozenset({"assignment", "record_sha256"}),
     "attestation.refused": frozenset({"assignment"}),
+    "attestation.recorded": frozenset({"assignment", "kind", "record_sha256"}),
     "attestation.sealed": frozenset({"sha256"}),
     "evidence.downloaded": frozenset(),
     "evidence.exported": frozenset({"records", "checkpoint"}),

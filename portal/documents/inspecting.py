@@ -89,7 +89,8 @@ def _attached(reader: Any) -> Iterator[tuple[str, str]]:
         return
 
 
-def _limit() -> None:
+def limit() -> None:
+    """Let this process use little from now on."""
     resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
@@ -102,7 +103,7 @@ def _main() -> None:
         for text in cast(list[str], json.loads(sys.stdin.buffer.readline()))
     ]
     pdf = sys.stdin.buffer.read()
-    _limit()
+    limit()
     found = asdict(look(pdf, certificates))
     json.dump(found, sys.stdout, default=lambda moment: moment.isoformat())
 

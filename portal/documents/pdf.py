@@ -83,13 +83,15 @@ def render(
     created: datetime,
     stylesheet: Path,
     images: Mapping[str, bytes] | None = None,
+    source: tuple[str, bytes, str] | None = None,
 ) -> bytes:
     """Print the page; its only pictures are `images`, addressed as `document:<name>`.
 
     `xhtml` is well-formed XML, from <html lang="…"> on, with the elements of browser.css.
     `identifier` (ASCII, no spaces) stands in the metadata and near the start of the file.
     `created` is an aware time; it is every date in the file. A character that no font of ours has
-    is printed as its code, such as [U+1F600]; the attachment keeps it. Raises CannotPrint when
+    is printed as its code, such as [U+1F600]; the attachment keeps it. `source` (name, bytes,
+    description) is a second file inside, from which this one was made. Raises CannotPrint when
     the page asks for any other file or address, or is not well-formed.
     """
     created = created.astimezone(UTC)
@@ -98,14 +100,19 @@ def render(
         import weasyprint
         from weasyprint.urls import FatalURLFetchingError
 
-        attached = weasyprint.Attachment(
-            string=attachment.data,
-            name=attachment.name,
-            description=attachment.description,
-            relationship="Data",
-            created=created,
-            modified=created,
-        )
+        def attach(name: str, data: str | bytes, description: str, relationship: str) -> Any:
+            return weasyprint.Attachment(
+                string=data,
+                name=name,
+                description=description,
+                relationship=relationship,
+                created=created,
+                modified=created,
+            )
+
+        attached = [attach(attachment.name, attachment.data, attachment.description, "Data")]
+        if source is not None:
+            attached.append(attach(*source, "Source"))
         try:
             document = _page(printable(xhtml), _fetcher(images or {})).render(
                 font_config=fonts,
@@ -118,7 +125,7 @@ def render(
             about.created = about.modified = created.strftime("%Y-%m-%dT%H:%M:%SZ")
             about.attachments = []  # what the page itself would attach
             result: bytes = document.write_pdf(
-                attachments=[attached],
+                attachments=attached,
                 pdf_variant="pdf/a-3a",
                 pdf_identifier=False,  # the seal adds one; ours would render every object twice
                 finisher=_Finisher(identifier),

@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, and_, func, select
 
 from portal import db
-from portal.attestations.models import Attestation, Evidence, Refusal
+from portal.attestations.models import SIGNATURES, Attestation, Evidence, Refusal
 from portal.campaigns.models import DISCHARGED, Assignment, Campaign, Status
 from portal.errors import NotFound
 from portal.people.models import Person
@@ -223,7 +223,10 @@ def list_duties_of(person_id: UUID) -> list[PersonDuty]:
             Assignment.paused_on,
         )
         .join(Campaign, Campaign.id == Assignment.campaign_id)
-        .outerjoin(Attestation, Attestation.assignment_id == Assignment.id)
+        .outerjoin(
+            Attestation,
+            and_(Attestation.assignment_id == Assignment.id, Attestation.kind.in_(SIGNATURES)),
+        )
         .outerjoin(Evidence, Evidence.attestation_id == Attestation.id)
         .where(Assignment.person_id == person_id)
         .order_by(Assignment.due_on.desc(), Campaign.title)
@@ -261,7 +264,7 @@ def signed_records(
             .join(Evidence, Evidence.attestation_id == Attestation.id)
             .join(Assignment, Assignment.id == Attestation.assignment_id)
             .join(Person, Person.id == Assignment.person_id)
-            .where(_matches(campaign_id, filters, today))
+            .where(_matches(campaign_id, filters, today), Attestation.kind.in_(SIGNATURES))
             .order_by(Attestation.number)
         )
     ]

@@ -20,6 +20,7 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
 from portal import db
+from portal.attestations import recording
 from portal.attestations import services as attestations
 from portal.audit import services as audit
 from portal.audit.checkpoints import Signer, load_signer
@@ -93,6 +94,7 @@ def person(person_id: UUID) -> ResponseReturnValue:
         duties=duties,
         decisions=decisions,
         leaves=deciding.list_leaves(person_id),
+        records=recording.list_records([duty.id for duty in duties]),
         today=today(),
     )
 

@@ -24,7 +24,7 @@ def compare_facts() -> list[str]:
     Returns in words where they part. Reads every PDF once.
     """
     found: list[str] = []
-    logged = _logged("attestation.signed")
+    logged = _logged("attestation.signed") | _logged("attestation.recorded")
     for key, number, text, kept, signed_at in db.session.execute(
         select(
             Attestation.id,

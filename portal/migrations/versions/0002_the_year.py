@@ -125,6 +125,13 @@ def upgrade() -> None:
     with op.batch_alter_table('duty_decisions', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_duty_decisions_assignment_id'), ['assignment_id'], unique=False)
 
+    op.create_table('scans',
+    sa.Column('attestation_id', sa.Uuid(), nullable=False),
+    sa.Column('sha256', sa.String(length=64), nullable=False),
+    sa.Column('pdf', sa.LargeBinary(), nullable=False),
+    sa.ForeignKeyConstraint(['attestation_id'], ['attestations.id'], name=op.f('fk_scans_attestation_id')),
+    sa.PrimaryKeyConstraint('attestation_id', name=op.f('pk_scans'))
+    )
     with op.batch_alter_table('assignments', schema=None) as batch_op:
         batch_op.add_column(sa.Column('course_version_id', sa.Uuid(), nullable=True))
         batch_op.add_column(sa.Column('since_version_id', sa.Uuid(), nullable=True))
@@ -134,8 +141,14 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column('escalated_on', sa.Date(), nullable=True))
         batch_op.create_index(batch_op.f('ix_assignments_paused_on'), ['paused_on'], unique=False)
         batch_op.create_index(batch_op.f('ix_assignments_waived_until'), ['waived_until'], unique=False)
-        batch_op.create_foreign_key(batch_op.f('fk_assignments_course_version_id'), 'course_versions', ['course_version_id'], ['id'])
         batch_op.create_foreign_key(batch_op.f('fk_assignments_since_version_id'), 'course_versions', ['since_version_id'], ['id'])
+        batch_op.create_foreign_key(batch_op.f('fk_assignments_course_version_id'), 'course_versions', ['course_version_id'], ['id'])
+
+    with op.batch_alter_table('attestations', schema=None) as batch_op:
+        batch_op.add_column(sa.Column('kind', sa.Enum('signed', 'paper', 'refused', name='recordkind', native_enum=False, length=10), nullable=False, server_default=""))
+        batch_op.drop_constraint(batch_op.f('uq_attestations_assignment_id'), type_='unique')
+        batch_op.create_index(batch_op.f('ix_attestations_assignment_id'), ['assignment_id'], unique=False)
+        batch_op.create_index('uq_attestations_signature', ['assignment_id'], unique=True, sqlite_where=sa.text("kind <> 'refused'"), postgresql_where=sa.text("kind <> 'refused'"))
 
     # The audience was a kind of employment; it becomes a rule.
     with op.batch_alter_table('campaigns', schema=None) as batch_op:
