@@ -114,6 +114,7 @@ class Settings:
     seal_file: str = _setting("", "PKCS#12 or PEM file of the organization's seal")
     seal_password_file: str = _setting("", "File that holds the password of the seal")
     checkpoint_key_file: str = _setting("", "PEM file of the Ed25519 key that signs checkpoints")
+    export_days: int = _setting(7, "Days that a file made for HR is kept")
     smtp_host: str = _setting("", "Mail server; empty: the demo keeps mail in a folder")
     smtp_port: int = _setting(587, "Its port")
     smtp_security: str = _setting("starttls", "`starttls`, `tls`, or `none` on loopback only")

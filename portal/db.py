@@ -12,6 +12,7 @@ from typing import Any, cast
 
 from flask import Flask, current_app, g, has_request_context, request
 from sqlalchemy import (
+    Connection,
     DateTime,
     Engine,
     MetaData,
@@ -190,6 +191,13 @@ def _instead(inner: Session) -> Iterator[Session]:
             g.pop("db_session", None)
         else:
             g.db_session = outer
+
+
+@contextmanager
+def aside() -> Iterator[Connection]:
+    """A short write beside what is open, which goes on reading: progress, and leases."""
+    with _writing_engine().begin() as connection:
+        yield connection
 
 
 def _writing_engine() -> Engine:

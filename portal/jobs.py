@@ -133,6 +133,22 @@ def claim(job: str, item: str, *, lease: timedelta) -> bool:
     return True
 
 
+def renew(job: str, item: str) -> None:
+    """Keep the lease of an item that takes longer than one."""
+    with db.aside() as connection:
+        connection.execute(
+            update(Claim)
+            .where(Claim.job == job, Claim.item == item)
+            .values(free_at=utc_now() + LEASE)
+        )
+
+
+def give_back(job: str, item: str) -> None:
+    """End a lease before its time: somebody else may take the item now."""
+    with db.aside() as connection:
+        connection.execute(delete(Claim).where(Claim.job == job, Claim.item == item))
+
+
 def keep_done(job: str, item: str) -> None:
     """Note that an item is done, and keep others off it for the time of a lease.
 

@@ -157,7 +157,9 @@ def init_app(app: Flask) -> None:
             return Response("400 Bad Request", 400, mimetype="text/plain")
         if error.code is not None and error.code < 400:
             return error.get_response()
-        return refusal_page(error.code or 500, error.name, error.description or "")
+        title = _("Try again in a few minutes") if error.code == 503 else error.name
+        page = refusal_page(error.code or 500, title, error.description or "")
+        return (*page, {"Retry-After": "60"}) if error.code == 503 else page
 
     @app.errorhandler(500)
     def _fault(_error: Exception) -> ResponseReturnValue:

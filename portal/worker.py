@@ -6,5 +6,6 @@ from portal.campaigns.deciding import SETTLE
 from portal.campaigns.giving import FILL
 from portal.mail.delivery import MAIL
 from portal.reminders.services import REMIND
+from portal.reports.making import EXPORT
 
-JOBS = (EVIDENCE, MAIL, FILL, SETTLE, REMIND, CHECKPOINT)
+JOBS = (EVIDENCE, MAIL, FILL, SETTLE, REMIND, EXPORT, CHECKPOINT)

@@ -41,6 +41,8 @@ ACTIONS: dict[str, frozenset[str]] = {
     "attestation.sealed": frozenset({"sha256"}),
     "evidence.downloaded": frozenset(),
     "evidence.exported": frozenset({"records", "checkpoint"}),
+    "export.requested": frozenset({"kind", "rows"}),
+    "export.downloaded": frozenset(),
     "list.exported": frozenset({"rows"}),
     "checkpoint.signed": frozenset({"size"}),
 }

@@ -1,6 +1,6 @@
 """Who would get a duty, who would not, and why: before a launch and after."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -73,6 +73,17 @@ def list_people(campaign: Campaign, group: Group, *, name: str, page: int) -> li
         .limit(PER_PAGE + 1)
     )
     return [_line(campaign, person, key) for person, key in rows]
+
+
+def each_person(campaign: Campaign) -> Iterator[tuple[Person, str]]:
+    """Everybody with the reason why they have no duty, empty for who has; memory stays small."""
+    rows = db.session.execute(
+        select(Person, _why(campaign))
+        .order_by(Person.sort_name, Person.id)
+        .execution_options(yield_per=500)
+    )
+    for person, key in rows:
+        yield person, _line(campaign, person, key).why
 
 
 def list_departments(campaign: Campaign) -> Sequence[tuple[str, int]]:

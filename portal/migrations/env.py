@@ -15,6 +15,7 @@ for room in (
     "audit",
     "mail",
     "reminders",
+    "reports",
     "team",
 ):
     import_module(f"portal.{room}.models")

@@ -7,6 +7,7 @@ from datetime import date
 from uuid import UUID
 from zlib import crc32
 
+from flask_babel import gettext as _
 from sqlalchemy import Engine, select
 
 from portal import db
@@ -48,7 +49,7 @@ def csv_of(
     campaign_id: UUID, filters: Filters, *, today: date, words: Callable[[str], str]
 ) -> Iterator[str]:
     """The filtered list as CSV, in pieces. `words` gives a status in the reader's language."""
-    yield BOM + csv_line(["Name", "Username", "Department", "Status", "Due", "Signed (UTC)"])
+    yield BOM + csv_line(head())
     for row in queries.each_person(campaign_id, filters, today=today):
         yield csv_line(
             [
@@ -60,6 +61,18 @@ def csv_of(
                 row.signed_at.strftime("%Y-%m-%d %H:%M:%S") if row.signed_at else "",
             ]
         )
+
+
+def head() -> list[str]:
+    """The columns of the list."""
+    return [
+        _("Name"),
+        _("Username"),
+        _("Department"),
+        _("Status"),
+        _("Due"),
+        _("Signed (UTC)"),
+    ]
 
 
 def begin_zip(

@@ -13,7 +13,7 @@ from flask import (
     redirect,
     render_template,
     request,
-    stream_with_context,
+    send_file,
     url_for,
 )
 from flask.typing import ResponseReturnValue
@@ -28,7 +28,7 @@ from portal.campaigns import deciding
 from portal.campaigns.models import STATUS_WORDS, DutyDecision
 from portal.config import Role
 from portal.people import services as people
-from portal.reports import exports, queries
+from portal.reports import downloads, exports, making, queries
 from portal.reports.forms import FiltersForm
 from portal.reports.queries import OVERDUE, Filters, Sort
 from portal.web import requires, today
@@ -125,7 +125,7 @@ def people_csv() -> ResponseReturnValue:
         chosen[0], filters, today=day, words=lambda key: str(STATUS_WORDS.get(key, key))
     )
     return Response(
-        stream_with_context(lines),
+        downloads.limited(lines),
         mimetype="text/csv",
         headers={"Content-Disposition": f"attachment; filename=who-has-signed-{day}.csv"},
     )
@@ -166,7 +166,7 @@ def records_zip_at(size: int) -> ResponseReturnValue:
         (start, stop), status = wanted, 206
     body: Iterator[bytes] = iter(())
     if request.method != "HEAD":
-        body = archive.read(layout.reader, start, stop)
+        body = downloads.limited(archive.read(layout.reader, start, stop))
     response = Response(
         body,
         status=status,
@@ -181,6 +181,51 @@ def records_zip_at(size: int) -> ResponseReturnValue:
     if status == 206:
         response.headers["Content-Range"] = f"bytes {start}-{stop - 1}/{archive.size}"
     return response
+
+
+@bp.get("/exports")
+@requires(Role.HR)
+def exports_made() -> ResponseReturnValue:
+    """The last files that HR asked for."""
+    return render_template("reports/exports_made.html", exports=making.list_exports())
+
+
+@bp.post("/exports")
+@requires(Role.HR)
+def request_export() -> ResponseReturnValue:
+    """Ask for a file; the worker makes it."""
+    chosen, (filters, _form) = _chosen(queries.list_campaigns()), _filters()
+    made = making.request_export(request.form.get("kind", ""), chosen[0], filters, by=current_user)
+    return redirect(url_for(".export", export_id=made.id))
+
+
+@bp.get("/exports/<uuid:export_id>")
+@requires(Role.HR)
+def export(export_id: UUID) -> ResponseReturnValue:
+    """How far the file is; it may be left alone, a mail comes."""
+    found = making.get_export(export_id)
+    page = render_template("reports/export.html", export=found, now=db.utc_now())
+    return page, {"Refresh": "3"} if found.under_way else {}
+
+
+@bp.get("/exports/<uuid:export_id>/file")
+@requires(Role.HR)
+def export_file(export_id: UUID) -> ResponseReturnValue:
+    """The file; any range of it can be asked for, so that a cut download goes on."""
+    found = making.get_export(export_id)
+    path = making.path_of(found)
+    if found.ready_at is None or found.removed_at is not None or not path.is_file():
+        abort(404)
+    if request.method == "GET" and request.range is None:
+        with db.transaction():
+            audit.record("export.downloaded", subject=export_id, actor=current_user.id)
+    return send_file(
+        path,
+        as_attachment=True,
+        download_name=found.file_name,
+        conditional=True,
+        etag=found.sha256,
+    )
 
 
 def _signer() -> Signer:

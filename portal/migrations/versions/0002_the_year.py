@@ -105,6 +105,31 @@ def upgrade() -> None:
     with op.batch_alter_table('exemptions', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_exemptions_campaign_id'), ['campaign_id'], unique=False)
 
+    op.create_table('exports',
+    sa.Column('id', sa.Uuid(), nullable=False),
+    sa.Column('kind', sa.String(length=20), nullable=False),
+    sa.Column('campaign_id', sa.Uuid(), nullable=False),
+    sa.Column('filters', sa.JSON(), nullable=False),
+    sa.Column('under_way', sa.String(length=64), nullable=True),
+    sa.Column('person_id', sa.Uuid(), nullable=False),
+    sa.Column('asked_at', db.UtcDateTime(timezone=True), nullable=False),
+    sa.Column('rows', sa.Integer(), nullable=False),
+    sa.Column('done', sa.Integer(), nullable=False),
+    sa.Column('ready_at', db.UtcDateTime(timezone=True), nullable=True),
+    sa.Column('file_name', sa.String(length=200), nullable=False),
+    sa.Column('size', sa.BigInteger(), nullable=False),
+    sa.Column('sha256', sa.String(length=64), nullable=False),
+    sa.Column('failed', sa.Text(), nullable=False),
+    sa.Column('kept_until', db.UtcDateTime(timezone=True), nullable=True),
+    sa.Column('removed_at', db.UtcDateTime(timezone=True), nullable=True),
+    sa.ForeignKeyConstraint(['campaign_id'], ['campaigns.id'], name=op.f('fk_exports_campaign_id')),
+    sa.ForeignKeyConstraint(['person_id'], ['people.id'], name=op.f('fk_exports_person_id')),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_exports')),
+    sa.UniqueConstraint('under_way', name=op.f('uq_exports_under_way'))
+    )
+    with op.batch_alter_table('exports', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_exports_ready_at'), ['ready_at'], unique=False)
+
     op.create_table('duty_decisions',
     sa.Column('id', sa.Uuid(), nullable=False),
     sa.Column('assignment_id', sa.Uuid(), nullable=False),
