@@ -158,8 +158,12 @@ def init_app(app: Flask) -> None:
         if error.code is not None and error.code < 400:
             return error.get_response()
         title = _("Try again in a few minutes") if error.code == 503 else error.name
-        page = refusal_page(error.code or 500, title, error.description or "")
-        return (*page, {"Retry-After": "60"}) if error.code == 503 else page
+        page = current_app.make_response(
+            refusal_page(error.code or 500, title, error.description or "")
+        )
+        if error.code == 503:
+            page.headers["Retry-After"] = "60"
+        return page
 
     @app.errorhandler(500)
     def _fault(_error: Exception) -> ResponseReturnValue:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
-from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile
+from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
 from sqlalchemy import or_, select
 from sqlalchemy.orm import joinedload
@@ -80,9 +80,7 @@ def write(path: Path, campaign: Campaign, *, records: RecordsZip, tick: Callable
         archive.writestr("SHA256SUMS", "".join(sums))
 
 
-def _entry(name: str, *, packed: bool) -> Any:
-    from zipfile import ZipInfo
-
+def _entry(name: str, *, packed: bool) -> ZipInfo:
     now = db.utc_now()
     entry = ZipInfo(name, (now.year, now.month, now.day, now.hour, now.minute, now.second))
     entry.compress_type = ZIP_STORED if packed else ZIP_DEFLATED
