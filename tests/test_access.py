@@ -60,6 +60,8 @@ FOR_HR = {
     "reports.people_csv",
     "reports.records_zip",
     "reports.records_zip_at",
+    "reports.figures",
+    "reports.questions",
     "reports.exports_made",
     "reports.request_export",
     "reports.export",

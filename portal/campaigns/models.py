@@ -123,6 +123,7 @@ class Assignment(Base):
     paused_on: Mapped[date | None]  # on leave since: not overdue, not reminded
     waived_until: Mapped[date | None]  # the last day of a release that ends
     assigned_at: Mapped[datetime] = mapped_column(default=utc_now)
+    started_at: Mapped[datetime | None]
     signed_at: Mapped[datetime | None]
     reminded: Mapped[int] = mapped_column(default=0)  # how many reminders named it
     escalated_on: Mapped[date | None]  # when the manager's list named it

@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, bindparam, select, update
+from sqlalchemy import and_, bindparam, func, select, update
 from sqlalchemy.exc import IntegrityError
 
 from portal import db
@@ -128,12 +129,11 @@ def get_duty(assignment_id: UUID, *, person: Identity) -> Duty:
 
 
 def set_status(assignment_id: UUID, status: Status, *, signed_at: datetime | None = None) -> None:
-    """Note where an assignment stands; `signed_at` goes with SIGNED alone."""
-    db.session.execute(
-        update(Assignment)
-        .where(Assignment.id == assignment_id)
-        .values(status=status, signed_at=signed_at)
-    )
+    """Note where an assignment stands, and when it began; `signed_at` goes with SIGNED alone."""
+    values: dict[str, Any] = {"status": status, "signed_at": signed_at}
+    if status in {Status.IN_PROGRESS, Status.READY}:
+        values["started_at"] = func.coalesce(Assignment.started_at, db.utc_now())
+    db.session.execute(update(Assignment).where(Assignment.id == assignment_id).values(**values))
 
 
 _COLUMNS = (

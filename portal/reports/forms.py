@@ -2,7 +2,7 @@
 
 from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
-from wtforms import SelectField, StringField
+from wtforms import HiddenField, SelectField, StringField
 from wtforms.fields.choices import SelectChoice
 from wtforms.validators import Length, Optional
 
@@ -20,6 +20,17 @@ class FiltersForm(FlaskForm):
 
     name = StringField(_l("Name"), validators=[Optional(), Length(max=200)])
     department = SelectField(_l("Department"), validators=[Optional()], validate_choice=False)
+    kind = SelectField(
+        _l("Employment"),
+        choices=[
+            SelectChoice("", _l("All")),
+            SelectChoice("employee", _l("Employees")),
+            SelectChoice("contractor", _l("Contract employees")),
+        ],
+        validators=[Optional()],
+        validate_choice=False,
+    )
+    manager = HiddenField()
     status = SelectField(
         _l("Status"),
         choices=[

@@ -32,6 +32,7 @@ class Sort(StrEnum):
 CampaignLine = tuple[UUID, str, date | None]
 Campaigns = Sequence[CampaignLine]
 OVERDUE = "overdue"
+NOBODY = "nobody"  # as a filter by manager: people without one
 _ORDER: dict[Sort, Any] = {
     Sort.NAME: Person.sort_name,
     Sort.DEPARTMENT: Assignment.department,
@@ -48,6 +49,8 @@ class Filters:
     name: str = ""
     department: str = ""
     status: str = ""
+    kind: str = ""
+    manager: str = ""  # a person's id, or NOBODY
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,7 @@ class Count:
     not_started: int
     refused: int
     waived: int = 0  # released: not counted in the total
+    key: str = ""  # what a filter calls it; empty: its name
 
     @property
     def total(self) -> int:
@@ -138,7 +142,7 @@ def count_by_department(campaign_id: UUID) -> list[Count]:
     found: dict[str, dict[str, int]] = {}
     for department, status, count in rows:
         found.setdefault(department, {})[status] = count
-    return [_count(name, counts) for name, counts in found.items()]
+    return [count_of(name, counts) for name, counts in found.items()]
 
 
 def total(counts: Sequence[Count]) -> Count:
@@ -296,6 +300,14 @@ def _matches(campaign_id: UUID, filters: Filters, today: date) -> ColumnElement[
         wanted.append(Assignment.person_id.in_(select(Person.id).where(*fits)))
     if filters.department:
         wanted.append(Assignment.department == filters.department)
+    if filters.kind or filters.manager:
+        people = select(Person.id)
+        if filters.kind:
+            people = people.where(Person.kind == filters.kind)
+        if filters.manager:
+            manager = None if filters.manager == NOBODY else UUID(filters.manager)
+            people = people.where(Person.manager_id == manager)
+        wanted.append(Assignment.person_id.in_(people))
     if filters.status == OVERDUE:
         wanted.append(_is_overdue(today))
     elif filters.status:
@@ -315,7 +327,8 @@ def _is_overdue(today: date) -> ColumnElement[bool]:
     )
 
 
-def _count(name: str, counts: dict[str, int]) -> Count:
+def count_of(name: str, counts: dict[str, int], *, key: str = "") -> Count:
+    """The numbers of each status as a Count."""
     return Count(
         name,
         signed=counts.get(Status.SIGNED, 0),
@@ -323,4 +336,5 @@ def _count(name: str, counts: dict[str, int]) -> Count:
         not_started=counts.get(Status.NOT_STARTED, 0),
         refused=counts.get(Status.REFUSED, 0),
         waived=counts.get(Status.WAIVED, 0),
+        key=key or name,
     )

@@ -24,13 +24,15 @@ from portal.attestations import recording
 from portal.attestations import services as attestations
 from portal.audit import services as audit
 from portal.audit.checkpoints import Signer, load_signer
-from portal.campaigns import deciding
+from portal.campaigns import deciding, planning
 from portal.campaigns.models import STATUS_WORDS, DutyDecision
 from portal.config import Role
 from portal.people import services as people
 from portal.reports import downloads, exports, making, queries
+from portal.reports import figures as figures_of
+from portal.reports import questions as questions_of
 from portal.reports.forms import FiltersForm
-from portal.reports.queries import OVERDUE, Filters, Sort
+from portal.reports.queries import NOBODY, OVERDUE, Filters, Sort
 from portal.web import requires, today
 
 bp = Blueprint("reports", __name__)
@@ -78,6 +80,39 @@ def who_has_signed() -> ResponseReturnValue:
         now=db.utc_now(),
         query=_query(chosen[0], filters),
     )
+
+
+@bp.get("/figures")
+@requires(Role.HR)
+def figures() -> ResponseReturnValue:
+    """How a campaign went over time, and how its parts stand."""
+    campaigns = queries.list_campaigns()
+    if not campaigns:
+        return render_template("reports/figures.html", campaign=None)
+    chosen = planning.get_campaign(_chosen(campaigns)[0])
+    days = figures_of.over_time(chosen, today=today())
+    names = ("people", "signed", "in_progress", "overdue", "waived", "refused")
+    return render_template(
+        "reports/figures.html",
+        campaign=chosen,
+        days=days,
+        weeks=figures_of.by_week(days),
+        curve=figures_of.draw(days, due_on=chosen.due_on, names=names) if days else None,
+        departments=queries.count_by_department(chosen.id),
+        managers=figures_of.count_by_manager(chosen.id),
+        kinds=figures_of.count_by_kind(chosen.id),
+        today=today(),
+    )
+
+
+@bp.get("/questions")
+@requires(Role.HR)
+def questions() -> ResponseReturnValue:
+    """How the questions do, never per person."""
+    campaigns = queries.list_campaigns()
+    chosen = _chosen(campaigns) if campaigns else None
+    lines = questions_of.analyse(chosen[0]) if chosen else []
+    return render_template("reports/questions.html", campaign=chosen, lines=lines)
 
 
 @bp.get("/people/<uuid:person_id>")
@@ -254,9 +289,19 @@ def _filters() -> tuple[Filters, FiltersForm]:
             name=(form.name.data or "").strip()[:200],
             department=form.department.data or "",
             status=status or "",
+            kind=form.kind.data if form.kind.data in {"employee", "contractor"} else "",
+            manager=_manager(form.manager.data or ""),
         ),
         form,
     )
+
+
+def _manager(asked: str) -> str:
+    """A person's id or NOBODY; anything else is no filter."""
+    try:
+        return asked if asked == NOBODY else str(UUID(asked))
+    except ValueError:
+        return ""
 
 
 def _sort() -> tuple[Sort, bool]:

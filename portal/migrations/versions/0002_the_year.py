@@ -162,12 +162,13 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column('since_version_id', sa.Uuid(), nullable=True))
         batch_op.add_column(sa.Column('paused_on', sa.Date(), nullable=True))
         batch_op.add_column(sa.Column('waived_until', sa.Date(), nullable=True))
+        batch_op.add_column(sa.Column('started_at', db.UtcDateTime(timezone=True), nullable=True))
         batch_op.add_column(sa.Column('reminded', sa.Integer(), nullable=False, server_default=sa.text('0')))
         batch_op.add_column(sa.Column('escalated_on', sa.Date(), nullable=True))
         batch_op.create_index(batch_op.f('ix_assignments_paused_on'), ['paused_on'], unique=False)
         batch_op.create_index(batch_op.f('ix_assignments_waived_until'), ['waived_until'], unique=False)
-        batch_op.create_foreign_key(batch_op.f('fk_assignments_since_version_id'), 'course_versions', ['since_version_id'], ['id'])
         batch_op.create_foreign_key(batch_op.f('fk_assignments_course_version_id'), 'course_versions', ['course_version_id'], ['id'])
+        batch_op.create_foreign_key(batch_op.f('fk_assignments_since_version_id'), 'course_versions', ['since_version_id'], ['id'])
 
     with op.batch_alter_table('attestations', schema=None) as batch_op:
         batch_op.add_column(sa.Column('kind', sa.Enum('signed', 'paper', 'refused', name='recordkind', native_enum=False, length=10), nullable=False, server_default=""))

@@ -1,0 +1,247 @@
+"""How a campaign went over time, and how its parts stand."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from flask_babel import gettext as _
+from sqlalchemy import ColumnElement, func, select
+from sqlalchemy.orm import aliased
+
+from portal import db
+from portal.attestations.models import Refusal
+from portal.campaigns.models import DISCHARGED, Assignment, Campaign, Decision, DutyDecision
+from portal.people.models import Person
+from portal.reports import queries
+from portal.reports.queries import NOBODY, Count
+
+MOST_MANAGERS = 50
+MOST_DAYS = 800
+SUNDAY = 6
+
+
+@dataclass(frozen=True)
+class Day:
+    """How a campaign stood at the end of a day."""
+
+    day: date
+    people: int
+    signed: int
+    in_progress: int
+    overdue: int
+    waived: int
+    refused: int
+
+    @property
+    def not_started(self) -> int:
+        """Neither begun nor discharged nor refused."""
+        return max(0, self.people - self.signed - self.in_progress - self.waived - self.refused)
+
+
+@dataclass(frozen=True)
+class Curve:
+    """The picture: points of each line in a box of 950 by 300, and where the dates are."""
+
+    lines: dict[str, str]  # name -> "x,y x,y …"
+    due_x: float | None
+    today_x: float
+    top: int  # what the height stands for
+
+
+def over_time(campaign: Campaign, *, today: date) -> list[Day]:
+    """Each day from the first to today, or to the end. Times are grouped by hours, as days begin
+    with one in the City's zone."""
+    given = _per_day(Assignment.assigned_at, Assignment.campaign_id == campaign.id)
+    if not given:
+        return []
+    mine = Assignment.campaign_id == campaign.id
+    signed = _per_day(Assignment.signed_at, mine, Assignment.signed_at.is_not(None))
+    started = _per_day(Assignment.started_at, mine, Assignment.started_at.is_not(None))
+    ended = _per_day(
+        Assignment.signed_at,
+        mine,
+        Assignment.signed_at.is_not(None),
+        Assignment.started_at.is_not(None),
+    )
+    refused, agreed = _refusals(mine)
+    waived = _decisions(mine)
+    late = _late(mine)
+    first, last = min(given), min(today, max(today, *signed or [today]))
+    days, day = [], max(first, last - timedelta(days=MOST_DAYS))
+    sums: Counter[str] = Counter()
+    series: dict[str, Counter[date]] = {
+        "people": given,
+        "signed": signed,
+        "started": started,
+        "ended": ended,
+        "refused": refused,
+        "agreed": agreed,
+        "waived": waived,
+    }
+    for name, events in series.items():
+        sums[name] = sum(number for on, number in events.items() if on < day)
+    while day <= last:
+        for name, events in series.items():
+            sums[name] += events.get(day, 0)
+        days.append(
+            Day(
+                day=day,
+                people=sums["people"],
+                signed=sums["signed"],
+                in_progress=max(0, sums["started"] - sums["ended"]),
+                overdue=sum(
+                    number
+                    for due_on, signed_on, number in late
+                    if due_on < day and (signed_on is None or signed_on > day)
+                ),
+                waived=sums["waived"],
+                refused=sums["refused"] - sums["agreed"],
+            )
+        )
+        day += timedelta(days=1)
+    return days
+
+
+def draw(days: Sequence[Day], *, due_on: date | None, names: Iterable[str]) -> Curve:
+    """The lines of these numbers, as points of an SVG polyline."""
+    first, last = days[0].day, days[-1].day
+    end = max(last, due_on) if due_on else last
+    span = max(1, (end - first).days)
+    top = max(1, *(day.people for day in days))
+
+    def x(day: date) -> float:
+        return round(50 + 880 * (day - first).days / span, 1)
+
+    lines = {
+        name: " ".join(
+            f"{x(day.day)},{round(280 - 260 * getattr(day, name) / top, 1)}" for day in days
+        )
+        for name in names
+        if any(getattr(day, name) for day in days)
+    }
+    inside = due_on is not None and first <= due_on
+    return Curve(lines, x(due_on) if inside and due_on else None, x(last), top)
+
+
+def by_week(days: Sequence[Day]) -> list[Day]:
+    """The last day of each week, and the last of all: what the table shows."""
+    return [day for day in days if day.day.weekday() == SUNDAY or day is days[-1]]
+
+
+def count_by_kind(campaign_id: UUID) -> list[Count]:
+    """How employees and contract employees stand."""
+    words = {"employee": _("Employees"), "contractor": _("Contract employees")}
+    rows = db.session.execute(
+        select(Person.kind, Assignment.status, func.count())
+        .join(Person, Person.id == Assignment.person_id)
+        .where(Assignment.campaign_id == campaign_id)
+        .group_by(Person.kind, Assignment.status)
+    )
+    return _counts((kind, words.get(kind, kind), status, number) for kind, status, number in rows)
+
+
+def count_by_manager(campaign_id: UUID) -> list[Count]:
+    """How the reports of each manager stand: those with most that is open first."""
+    manager = aliased(Person)
+    rows = db.session.execute(
+        select(Person.manager_id, manager.full_name, Assignment.status, func.count())
+        .join(Person, Person.id == Assignment.person_id)
+        .outerjoin(manager, manager.id == Person.manager_id)
+        .where(Assignment.campaign_id == campaign_id)
+        .group_by(Person.manager_id, manager.full_name, Assignment.status)
+    )
+    found = _counts(
+        (str(key) if key else NOBODY, name or _("No manager known"), status, number)
+        for key, name, status, number in rows
+    )
+    return sorted(found, key=lambda each: each.signed - each.total)[:MOST_MANAGERS]
+
+
+def _counts(rows: Iterable[tuple[str, str, str, int]]) -> list[Count]:
+    found: dict[tuple[str, str], dict[str, int]] = {}
+    for key, name, status, number in rows:
+        found.setdefault((name, key), {})[status] = number
+    return [
+        queries.count_of(name, counts, key=key) for (name, key), counts in sorted(found.items())
+    ]
+
+
+def _refusals(mine: ColumnElement[bool]) -> tuple[Counter[date], Counter[date]]:
+    """Days of first refusals, and days on which those who had refused signed after all."""
+    first = (
+        select(Refusal.assignment_id, func.min(Refusal.at).label("at"))
+        .group_by(Refusal.assignment_id)
+        .subquery()
+    )
+    refused: Counter[date] = Counter()
+    agreed: Counter[date] = Counter()
+    for at, signed_at in db.session.execute(
+        select(first.c.at, Assignment.signed_at)
+        .join(Assignment, Assignment.id == first.c.assignment_id)
+        .where(mine)
+    ):
+        refused[_day(at)] += 1
+        if signed_at is not None:
+            agreed[max(_day(at), _day(signed_at))] += 1
+    return refused, agreed
+
+
+def _decisions(mine: ColumnElement[bool]) -> Counter[date]:
+    """Releases count up, their ends down."""
+    found: Counter[date] = Counter()
+    signs = {Decision.WAIVED: 1, Decision.EXEMPTED: 1, Decision.RETURNED: -1}
+    hour = _hour(DutyDecision.at)
+    for decision, text, number in db.session.execute(
+        select(DutyDecision.decision, hour, func.count())
+        .join(Assignment, Assignment.id == DutyDecision.assignment_id)
+        .where(mine, DutyDecision.decision.in_(signs))
+        .group_by(DutyDecision.decision, hour)
+    ):
+        found[_day_of(text)] += signs[decision] * number
+    return found
+
+
+def _late(mine: ColumnElement[bool]) -> list[tuple[date, date | None, int]]:
+    """Due date, day of the signature, how many; without who is released or on leave now."""
+    hour = _hour(Assignment.signed_at)
+    rows = db.session.execute(
+        select(Assignment.due_on, hour, func.count())
+        .where(
+            mine,
+            Assignment.paused_on.is_(None),
+            Assignment.signed_at.is_not(None) | Assignment.status.not_in(DISCHARGED),
+        )
+        .group_by(Assignment.due_on, hour)
+    )
+    found: Counter[tuple[date, date | None]] = Counter()
+    for due_on, text, number in rows:
+        found[due_on, _day_of(text) if text else None] += number
+    return [(*key, number) for key, number in found.items()]
+
+
+def _per_day(column: Any, *where: ColumnElement[bool]) -> Counter[date]:
+    hour = _hour(column)
+    rows = db.session.execute(select(hour, func.count()).where(*where).group_by(hour))
+    found: Counter[date] = Counter()
+    for text, number in rows:
+        found[_day_of(text)] += number
+    return found
+
+
+def _hour(column: Any) -> ColumnElement[str]:
+    """The hour of a time, in UTC, as text: "2026-01-30 16"."""
+    if db.session.get_bind().dialect.name == "postgresql":
+        utc = func.timezone("UTC", column)
+        return func.to_char(utc, "YYYY-MM-DD HH24")
+    return func.strftime("%Y-%m-%d %H", column)
+
+
+def _day_of(hour: str) -> date:
+    return _day(datetime.strptime(hour, "%Y-%m-%d %H").replace(tzinfo=UTC))
+
+
+def _day(moment: datetime) -> date:
+    return moment.astimezone(db.settings().zone).date()

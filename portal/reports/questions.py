@@ -1,0 +1,195 @@
+"""How the questions of a campaign's quizzes do: never per person."""
+
+import json
+from collections import Counter
+from dataclasses import dataclass
+from uuid import UUID
+
+from flask_babel import gettext as _
+from sqlalchemy import Integer, String, case, cast, func, select
+
+from portal import db
+from portal.campaigns.models import Assignment
+from portal.courses import services as courses
+from portal.courses.course import Question, Quiz
+from portal.courses.models import CourseVersion
+from portal.learning.models import Answer, Attempt
+from portal.people.models import Person
+from portal.reports import item_analysis
+from portal.reports.item_analysis import ENOUGH, FEWEST, MISLEADS_BELOW, Sums
+
+
+@dataclass(frozen=True)
+class OptionLine:
+    """One option: how many chose it the first time (None: too few to show), and who they are."""
+
+    text: str
+    is_right: bool
+    chosen: int | None
+    by_kind: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Line:
+    """One question; `answered` below FEWEST means that nothing of it is shown."""
+
+    section: str
+    step: str
+    version_id: UUID
+    text: str
+    answered: int
+    right: int
+    discrimination: float | None
+    options: tuple[OptionLine, ...]
+    others: int
+    warnings: tuple[str, ...]
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether enough people have answered."""
+        return self.answered >= FEWEST
+
+    @property
+    def percent(self) -> int:
+        """Share that is right the first time."""
+        return self.right * 100 // self.answered if self.answered else 0
+
+
+def analyse(campaign_id: UUID) -> list[Line]:
+    """Every question of the course that people had, in its order, from first attempts alone."""
+    sums, chosen = _sums(campaign_id), _chosen(campaign_id)
+    lines, seen = [], set()
+    for version_id in _versions(campaign_id):
+        course = courses.get_course(version_id)
+        for section in course.sections:
+            for step in section.steps:
+                if isinstance(step, Quiz):
+                    for question in step.questions:
+                        if question.id not in seen:
+                            seen.add(question.id)
+                            lines.append(
+                                _line(
+                                    (section.title, step.key, version_id),
+                                    question,
+                                    sums.get(question.id, Sums(0, 0, 0, 0, 0)),
+                                    chosen.get(question.id, {}),
+                                )
+                            )
+    return lines
+
+
+def _line(
+    place: tuple[str, str, UUID], question: Question, sums: Sums, chosen: dict[int, Counter[str]]
+) -> Line:
+    section, step, version_id = place
+    counts = {
+        str(at): sum(chosen.get(at, Counter()).values()) for at in range(len(question.options))
+    }
+    shown, others = item_analysis.hide_few(counts)
+    strength = item_analysis.discrimination(sums) if sums.n >= ENOUGH else None
+    options = tuple(
+        OptionLine(
+            text=option.text,
+            is_right=option.correct,
+            chosen=shown.get(str(at), 0 if not counts[str(at)] else None),
+            by_kind=_kinds(chosen.get(at, Counter())) if str(at) in shown else {},
+        )
+        for at, option in enumerate(question.options)
+    )
+    warnings = _warnings(question, sums, counts, strength) if sums.n >= FEWEST else ()
+    return Line(
+        section=section,
+        step=step,
+        version_id=version_id,
+        text=question.text,
+        answered=sums.n,
+        right=sums.x,
+        discrimination=strength,
+        options=options,
+        others=others,
+        warnings=warnings,
+    )
+
+
+def _kinds(counts: Counter[str]) -> dict[str, int]:
+    """Who chose an option; nothing where a group is so small that a person could be found."""
+    shown, others = item_analysis.hide_few(counts)
+    return {} if others else shown
+
+
+def _warnings(
+    question: Question, sums: Sums, counts: dict[str, int], strength: float | None
+) -> tuple[str, ...]:
+    found = []
+    if sums.x * 2 < sums.n:
+        found.append(_("Fewer than half are right the first time."))
+    best = max(counts[str(at)] for at in question.correct)
+    wrong = [counts[str(at)] for at, each in enumerate(question.options) if not each.correct]
+    if not question.multiple and wrong and max(wrong) > best:
+        found.append(_("A wrong answer draws more people than the right one."))
+    if strength is not None and strength < MISLEADS_BELOW:
+        found.append(_("People who know the rest are often wrong here: it may mislead."))
+    return tuple(found)
+
+
+def _sums(campaign_id: UUID) -> dict[str, Sums]:
+    x = case((Answer.right, 1), else_=0)
+    y = cast(func.coalesce(Attempt.right, 0), Integer) - x
+    rows = db.session.execute(
+        select(
+            Answer.question,
+            func.count(),
+            func.sum(x),
+            func.sum(y),
+            func.sum(x * y),
+            func.sum(y * y),
+        )
+        .join(Attempt, Attempt.id == Answer.attempt_id)
+        .join(Assignment, Assignment.id == Attempt.assignment_id)
+        .where(
+            Assignment.campaign_id == campaign_id,
+            Attempt.number == 1,
+            Attempt.submitted_at.is_not(None),
+        )
+        .group_by(Answer.question)
+    )
+    return {question: Sums(*map(int, numbers)) for question, *numbers in rows}
+
+
+def _chosen(campaign_id: UUID) -> dict[str, dict[int, Counter[str]]]:
+    """Question -> option -> kind of employment -> how many chose it."""
+    picked = cast(Answer.chosen, String)
+    rows = db.session.execute(
+        select(Answer.question, picked, Person.kind, func.count())
+        .join(Attempt, Attempt.id == Answer.attempt_id)
+        .join(Assignment, Assignment.id == Attempt.assignment_id)
+        .join(Person, Person.id == Assignment.person_id)
+        .where(
+            Assignment.campaign_id == campaign_id,
+            Attempt.number == 1,
+            Attempt.submitted_at.is_not(None),
+        )
+        .group_by(Answer.question, picked, Person.kind)
+    )
+    found: dict[str, dict[int, Counter[str]]] = {}
+    for question, text, kind, number in rows:
+        for at in json.loads(text):
+            found.setdefault(question, {}).setdefault(at, Counter())[kind] += number
+    return found
+
+
+def _versions(campaign_id: UUID) -> list[UUID]:
+    """The versions that people had, newest first."""
+    return list(
+        db.session.scalars(
+            select(CourseVersion.id)
+            .where(
+                CourseVersion.id.in_(
+                    select(Assignment.course_version_id).where(
+                        Assignment.campaign_id == campaign_id
+                    )
+                )
+            )
+            .order_by(CourseVersion.number.desc())
+        )
+    )
