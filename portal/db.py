@@ -80,6 +80,17 @@ def utc_now() -> datetime:
     return _now()
 
 
+@contextmanager
+def pretend(moment: datetime) -> Iterator[None]:
+    """Let it be this moment for a while: for demonstration data, which has a past."""
+    global _now  # noqa: PLW0603 - the one clock of the portal
+    real, _now = _now, lambda: moment
+    try:
+        yield
+    finally:
+        _now = real
+
+
 def make_engine(url: str) -> Engine:
     """An engine for SQLite (WAL, durable, 2 s of patience) or PostgreSQL (psycopg 3)."""
     if not url.startswith("sqlite"):

@@ -1,6 +1,6 @@
 """The demonstration's campaigns, and a plausible start, so that HR's pages look like a city's."""
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from random import Random
 from typing import Any
 from uuid import UUID
@@ -50,7 +50,11 @@ def open_campaigns(today: date) -> list[Campaign]:
     ]
     opened = db.session.scalars(select(Campaign)).all()
     kinds = {campaign.kind for campaign in opened}
-    fresh = [campaigns.open_campaign(plan) for plan in plans if plan.kind not in kinds]
+    fresh = []
+    for plan in plans:
+        if plan.kind not in kinds:
+            with db.pretend(datetime.combine(plan.opens_on, time(15), tzinfo=UTC)):
+                fresh.append(campaigns.open_campaign(plan))
     return [*opened, *fresh]
 
 
@@ -67,26 +71,37 @@ def seed(settings: Settings) -> int:
         select(Assignment, Person)
         .join(Person, Person.id == Assignment.person_id)
         .where(Person.username.not_in(cast))
-        .order_by(Person.username)
     ).all()
-    for assignment, person in rows:
-        course = courses.get_course(assignment.course_version_id)
-        chance = lot(person.username)
-        if chance < pace(person.department):
-            walk(assignment.id, identify(person), course)
-            attestations.sign(
-                assignment.id,
-                person=identify(person),
-                typed_name=person.full_name,
-                settings=settings,
-                method=METHOD,
-            )
-            signed += 1
-        elif chance < pace(person.department) + 0.15:
-            walk(assignment.id, identify(person), course, part=chance * 0.9)
-        elif chance > 0.985:
-            attestations.refuse(assignment.id, person=identify(person), comment=COMMENT)
+    for assignment, person in sorted(rows, key=lambda row: _moment_of(*row)):
+        with db.pretend(_moment_of(assignment, person)):
+            signed += _go_through(assignment, person, settings)
     return signed
+
+
+def _go_through(assignment: Assignment, person: Person, settings: Settings) -> bool:
+    """Let one person sign, begin, refuse or do nothing; whether they signed."""
+    course = courses.get_course(assignment.course_version_id)
+    chance = lot(person.username)
+    if chance < pace(person.department):
+        walk(assignment.id, identify(person), course)
+        attestations.sign(
+            assignment.id,
+            person=identify(person),
+            typed_name=person.full_name,
+            settings=settings,
+            method=METHOD,
+        )
+        return True
+    if chance < pace(person.department) + 0.15:
+        walk(assignment.id, identify(person), course, part=chance * 0.9)
+    elif chance > 0.985:
+        attestations.refuse(assignment.id, person=identify(person), comment=COMMENT)
+    return False
+
+
+def _moment_of(assignment: Assignment, person: Person) -> datetime:
+    """When it happens: in the weeks since the campaign began, most soon after."""
+    return assignment.assigned_at + timedelta(days=19 * lot(person.full_name) ** 2)
 
 
 def pace(department: str) -> float:

@@ -212,9 +212,8 @@ def _generated() -> Iterator[Member]:
         for _ in range(sizes[department] - 1):
             member = _person(chance, taken, chance.choice(titles), department)
             outside = department in {"Parks and Recreation", "Public Works", "Transit"}
-            yield replace(
-                member, manager=head.username, has_mail=not outside or chance.random() < 0.4
-            )
+            boss = "morgan.dubois" if member.title == "Arborist" else head.username
+            yield replace(member, manager=boss, has_mail=not outside or chance.random() < 0.4)
         for _ in range(1 if chance.random() < 0.7 else 0):
             start = date(2026, 8, 3) + timedelta(days=7 * chance.randrange(16))
             yield replace(
