@@ -109,6 +109,7 @@ class Settings:
     receipt_prefix: str = _setting("MH", "First letters of a receipt number")
     session_idle: int = _setting(60, "Minutes without activity until a session ends")
     session_hours: int = _setting(12, "Hours until a session ends at the latest")
+    kiosk_idle: int = _setting(3, "The same at a shared device")
     sign_in_tries: int = _setting(8, "Failed sign-ins per name in 15 minutes; below the lock-out")
     sign_in_tries_address: int = _setting(60, "Failed sign-ins per address in 15 minutes")
     seal_file: str = _setting("", "PKCS#12 or PEM file of the organization's seal")

@@ -13,6 +13,7 @@ from portal.campaigns.audience import Audience
 from portal.config import Role
 from portal.mail.models import Mail
 from portal.mail.services import queue_mail
+from portal.people import kiosks
 from portal.people.services import identify
 from portal.reports import making
 from portal.reports.queries import Filters
@@ -25,6 +26,7 @@ OPEN = {
     "site.page",
     "site.verify",
     "site.verify_number",
+    "people.set_up_kiosk",
     "site.theme",
     "site.healthz",
     "site.readyz",
@@ -91,6 +93,8 @@ FOR_HR = {
     "attestations.paper_form",
     "attestations.refusal",
     "reminders.runs",
+    "people.shared_devices",
+    "people.end_kiosk",
     "mail.log",
     "mail.message",
     "mail.again",
@@ -144,6 +148,8 @@ def city(app):
     )
     queue_mail("deputy", to=None, address="a@city.example", key="k", language="en", **MAIL)
     leave = deciding.begin_leave(owner.id, begins_on=day, ends_on=None, reason="Later.", by=by)
+    kiosks.offer("Tablet", "", by=by)
+    kiosk = kiosks.list_kiosks()[0]
     export = making.request_export("people-csv", campaign.id, Filters(), by=by)
     db.finish(keep=True)
     sealing.do(str(attestation.id))
@@ -154,6 +160,7 @@ def city(app):
         "exemption_id": exemption.id,
         "leave_id": leave.id,
         "delegation_id": deputy.id,
+        "kiosk_id": kiosk.id,
         "mail_id": db.session.scalars(select(Mail.id)).one(),
         "assignment_id": attestation.assignment_id,
         "attestation_id": attestation.id,

@@ -4,7 +4,7 @@ const MINUTE = 60_000;
 
 export function warnBeforeTimeout(dialog) {
   if (!dialog) return;
-  const { idle, warn, stay } = dialog.dataset;
+  const { idle, warn, stay, leave: away } = dialog.dataset;
   const left = dialog.querySelector("[data-left]");
   const tabs = "BroadcastChannel" in window ? new BroadcastChannel("portal-session") : null;
   let end;
@@ -14,7 +14,8 @@ export function warnBeforeTimeout(dialog) {
     if (dialog.open) dialog.close();
   };
   // The server then asks to sign in, and comes back to this address.
-  const leave = () => location.assign(location.href.split("#")[0]);
+  // A shared device goes to its start page instead, and leaves nothing to go back to.
+  const leave = () => (away ? location.replace(away) : location.assign(location.href.split("#")[0]));
 
   const extend = async () => {
     const answer = await fetch(stay, {

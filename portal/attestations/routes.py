@@ -4,6 +4,7 @@ from uuid import UUID
 
 from flask import Blueprint, Response, current_app, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
 from flask_login import current_user
 
 from portal import db
@@ -15,6 +16,7 @@ from portal.errors import Refused
 from portal.learning import services as learning
 from portal.people import services as people
 from portal.people.door import current_door
+from portal.people.limits import SignInRefused
 from portal.web import client_address, public, requires
 
 bp = Blueprint("attestations", __name__)
@@ -36,7 +38,7 @@ def sign(assignment_id: UUID) -> ResponseReturnValue:
             people.confirm_password(
                 current_door(), current_user, form.password.data, address=client_address()
             )
-        except people.SignInRefused as refusal:
+        except SignInRefused as refusal:
             form.password.errors = [str(refusal)]
         else:
             services.sign(
@@ -92,7 +94,9 @@ def receipt(assignment_id: UUID) -> ResponseReturnValue:
 @bp.get("/<uuid:assignment_id>/receipt.pdf")
 @requires(Role.LEARNER)
 def receipt_pdf(assignment_id: UUID) -> ResponseReturnValue:
-    """The person's own sealed PDF."""
+    """The person's own sealed PDF. Not at a shared device: a download would stay there."""
+    if current_user.is_kiosk:
+        raise Refused(_("Download it on a device of your own, or ask HR for it."))
     kept = services.get_receipt(assignment_id, person=current_user)
     pdf = services.get_pdf(kept.attestation_id, by=current_user)
     return Response(

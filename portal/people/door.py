@@ -25,6 +25,7 @@ class Door:
     tries_address: int
     idle_minutes: int
     session_hours: int
+    kiosk_minutes: int
     key: bytes = field(repr=False)
 
     def subject(self, kind: str, value: str) -> bytes:
@@ -47,6 +48,7 @@ def make_door(settings: Settings) -> Door:
         tries_address=settings.sign_in_tries_address,
         idle_minutes=settings.session_idle,
         session_hours=settings.session_hours,
+        kiosk_minutes=settings.kiosk_idle,
         key=settings.secret_key,
     )
 

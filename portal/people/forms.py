@@ -1,9 +1,9 @@
-"""The sign-in form."""
+"""The sign-in form, and those of shared devices."""
 
 from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
 from wtforms import PasswordField, StringField
-from wtforms.validators import InputRequired
+from wtforms.validators import InputRequired, Length
 
 from portal.people.directory import LONGEST_NAME, LONGEST_PASSWORD
 
@@ -25,4 +25,25 @@ class SignInForm(FlaskForm):
         _l("Password"),
         validators=[InputRequired(_l("Enter your password"))],
         render_kw={"autocomplete": "current-password", "maxlength": LONGEST_PASSWORD},
+    )
+
+
+class KioskForm(FlaskForm):
+    """A new shared device."""
+
+    name = StringField(
+        _l("Name of the device"),
+        description=_l("Such as “Tablet in the parks yard”."),
+        validators=[InputRequired(_l("Write a name")), Length(max=100)],
+    )
+    location = StringField(_l("Where it is (optional)"), validators=[Length(max=200)])
+
+
+class CodeForm(FlaskForm):
+    """The code that HR gave out."""
+
+    code = StringField(
+        _l("Code from HR"),
+        validators=[InputRequired(_l("Enter the code")), Length(max=20)],
+        render_kw={"autocomplete": "off", "autocapitalize": "characters", "spellcheck": "false"},
     )

@@ -4,7 +4,7 @@ from datetime import date, datetime
 from uuid import UUID, uuid4
 
 from sqlalchemy import JSON, ForeignKey, Index, LargeBinary, String
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from portal.db import Base, utc_now
 
@@ -47,6 +47,26 @@ class Session(Base):
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
     last_seen_at: Mapped[datetime] = mapped_column(default=utc_now)
     checked_at: Mapped[datetime] = mapped_column(default=utc_now)  # account state, by directory
+    kiosk_id: Mapped[UUID | None] = mapped_column(ForeignKey("kiosks.id"), index=True)
+
+
+class Kiosk(Base):
+    """A shared device on which people sign in one after another."""
+
+    __tablename__ = "kiosks"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    name: Mapped[str] = mapped_column(String(100))
+    location: Mapped[str] = mapped_column(String(200), default="")
+    code_hash: Mapped[bytes | None] = mapped_column(LargeBinary(32), index=True)  # used once
+    code_until: Mapped[datetime | None]
+    token_hash: Mapped[bytes | None] = mapped_column(LargeBinary(32), unique=True)
+    made_by: Mapped[UUID] = mapped_column(ForeignKey("people.id"))
+    made_at: Mapped[datetime] = mapped_column(default=utc_now)
+    set_up_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+
+    maker: Mapped[Person] = relationship()
 
 
 class FailedSignIn(Base):

@@ -4,20 +4,19 @@ import logging
 import secrets
 import unicodedata
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
 from flask_babel import gettext as _
-from flask_babel import ngettext
 from flask_login import UserMixin
-from sqlalchemy import bindparam, delete, func, or_, select, update
+from sqlalchemy import bindparam, delete, or_, select, update
 
 from portal import db
 from portal.audit import services as audit
 from portal.config import Role
-from portal.errors import NotFound, Refused
+from portal.errors import NotFound
 from portal.people.directory import (
     AccountClosed,
     Directory,
@@ -28,21 +27,14 @@ from portal.people.directory import (
     WrongCredentials,
 )
 from portal.people.door import Door
+from portal.people.limits import SignInRefused, forget, knock
 from portal.people.models import FailedSignIn, Person, Session
 
 log = logging.getLogger(__name__)
 
-WINDOW = timedelta(minutes=15)  # of the rate limit
 TOUCH_AFTER = timedelta(minutes=1)
+KIOSK_TOUCH_AFTER = timedelta(seconds=10)
 CHECK_AFTER = timedelta(hours=1)
-
-
-class SignInRefused(Refused):
-    """The door stays shut; the message is for the person, `help_url` may lead on."""
-
-    def __init__(self, message: str, help_url: str = "") -> None:
-        super().__init__(message)
-        self.help_url = help_url
 
 
 class DirectoryUnavailable(Exception):
@@ -66,6 +58,7 @@ class Identity(UserMixin):  # type: ignore[misc]
     kind: str
     roles: frozenset[Role]
     audiences: frozenset[str]
+    is_kiosk: bool = False  # signed in at a shared device
     token: str = field(default="", repr=False)
 
     def get_id(self) -> str:
@@ -73,8 +66,12 @@ class Identity(UserMixin):  # type: ignore[misc]
         return self.token
 
 
-def sign_in(door: Door, username: str, password: str, *, address: str) -> Identity:
+def sign_in(
+    door: Door, username: str, password: str, *, address: str, kiosk: UUID | None = None
+) -> Identity:
     """Check name and password with the directory and open a session.
+
+    At a shared device, `kiosk`, whoever was there before is signed out.
 
     Raises SignInRefused, after too many tries too, and DirectoryUnavailable. Works in
     transactions of its own: no lock is held while the directory answers.
@@ -84,7 +81,7 @@ def sign_in(door: Door, username: str, password: str, *, address: str) -> Identi
     )
     with db.transaction():
         person = register(door, entry)
-        token = open_session(person)
+        token = open_session(person, kiosk=kiosk)
         audit.record("person.signed_in", subject=person.id, actor=person.id)
     return identify(person, token=token)
 
@@ -98,10 +95,12 @@ def confirm_password(door: Door, person: Identity, password: str, *, address: st
     )
 
 
-def open_session(person: Person) -> str:
+def open_session(person: Person, *, kiosk: UUID | None = None) -> str:
     """A new session; returns its token, of which only the SHA-256 is kept."""
     token = secrets.token_urlsafe(32)
-    db.session.add(Session(token_hash=_digest(token), person_id=person.id))
+    if kiosk is not None:
+        db.session.execute(delete(Session).where(Session.kiosk_id == kiosk))
+    db.session.add(Session(token_hash=digest(token), person_id=person.id, kiosk_id=kiosk))
     db.session.flush()
     return token
 
@@ -114,19 +113,20 @@ def find_session(door: Door, token: str) -> Identity | None:
     """
     now = db.utc_now()
     with db.reading() as session:
-        row = session.connection().execute(_HOLDER, {"digest": _digest(token)}).first()
+        row = session.connection().execute(_HOLDER, {"digest": digest(token)}).first()
     if row is None:
         return None
-    *values, created_at, last_seen_at, checked_at, directory_id = row
-    if now - last_seen_at > timedelta(minutes=door.idle_minutes):
+    *values, created_at, last_seen_at, checked_at, directory_id, kiosk_id = row
+    idle = door.kiosk_minutes if kiosk_id else door.idle_minutes
+    if now - last_seen_at > timedelta(minutes=idle):
         return None
     if now - created_at > timedelta(hours=door.session_hours):
         return None
     if now - checked_at > CHECK_AFTER and not _may_stay(door, directory_id, token):
         return None
-    if now - last_seen_at > TOUCH_AFTER:
+    if now - last_seen_at > (KIOSK_TOUCH_AFTER if kiosk_id else TOUCH_AFTER):
         touch(token)
-    return _identity(values, token)
+    return _identity(values, token, is_kiosk=kiosk_id is not None)
 
 
 def touch(token: str) -> None:
@@ -134,14 +134,14 @@ def touch(token: str) -> None:
     with db.transaction() as session:
         session.execute(
             update(Session)
-            .where(Session.token_hash == _digest(token))
+            .where(Session.token_hash == digest(token))
             .values(last_seen_at=db.utc_now())
         )
 
 
 def sign_out(person: Identity) -> None:
     """End this session; its token is worth nothing from now on."""
-    db.session.execute(delete(Session).where(Session.token_hash == _digest(person.token)))
+    db.session.execute(delete(Session).where(Session.token_hash == digest(person.token)))
     audit.record("person.signed_out", subject=person.id, actor=person.id)
 
 
@@ -230,15 +230,18 @@ _HOLDER = (
         Session.last_seen_at,
         Session.checked_at,
         Person.directory_id,
+        Session.kiosk_id,
     )
     .join(Session, Session.person_id == Person.id)
     .where(Session.token_hash == bindparam("digest"))
 )
 
 
-def _identity(values: list[Any], token: str) -> Identity:
+def _identity(values: list[Any], token: str, *, is_kiosk: bool = False) -> Identity:
     *plain, roles, audiences = values
-    return Identity(*plain, frozenset(map(Role, roles)), frozenset(audiences), token)
+    return Identity(
+        *plain, frozenset(map(Role, roles)), frozenset(audiences), is_kiosk=is_kiosk, token=token
+    )
 
 
 def _facts(door: Door, entry: Entry) -> dict[str, str | date | list[str] | None]:
@@ -270,7 +273,7 @@ def _facts(door: Door, entry: Entry) -> dict[str, str | date | list[str] | None]
 def _ask_directory(door: Door, username: str, address: str, ask: Any) -> Any:
     """Knock, counted beforehand so that no number of processes lets more through."""
     subject = door.subject("name", username.strip().casefold())
-    knock = _knock(door, subject, door.subject("address", address))
+    tries = knock(door, subject, door.subject("address", address))
     try:
         answer = ask()
     except WrongCredentials as fault:
@@ -288,47 +291,10 @@ def _ask_directory(door: Door, username: str, address: str, ask: Any) -> Any:
     except (Unreachable, Misbehaving) as fault:
         reference = secrets.token_hex(4)
         log.error("directory %s: %s", reference, fault)
-        _forget(FailedSignIn.id.in_(knock))
+        forget(FailedSignIn.id.in_(tries))
         raise DirectoryUnavailable(reference) from None
-    _forget(or_(FailedSignIn.subject == subject, FailedSignIn.id.in_(knock)))
+    forget(or_(FailedSignIn.subject == subject, FailedSignIn.id.in_(tries)))
     return answer
-
-
-def _knock(door: Door, name: bytes, address: bytes) -> list[int]:
-    """Count a try for the name and for the address. Raises SignInRefused over either limit."""
-    now = db.utc_now()
-    with db.transaction() as session:
-        session.execute(delete(FailedSignIn).where(FailedSignIn.at < now - WINDOW))
-        for subject, limit in ((name, door.tries), (address, door.tries_address)):
-            if session.get_bind().dialect.name == "postgresql":
-                lock = int.from_bytes(subject[:7], "big")
-                session.execute(select(func.pg_advisory_xact_lock(lock)))
-            earlier = session.scalars(
-                select(FailedSignIn.at)
-                .where(FailedSignIn.subject == subject)
-                .order_by(FailedSignIn.at)
-            ).all()
-            if len(earlier) >= limit:
-                raise SignInRefused(_too_many(earlier[0], now), door.help_url)
-        rows = [FailedSignIn(subject=name, at=now), FailedSignIn(subject=address, at=now)]
-        session.add_all(rows)
-        session.flush()
-        return [row.id for row in rows]
-
-
-def _too_many(first: datetime, now: datetime) -> str:
-    minutes = max(1, -int((now - first - WINDOW).total_seconds() // 60))
-    words: str = ngettext(
-        "There were too many tries. Wait %(num)s minute, then try again.",
-        "There were too many tries. Wait %(num)s minutes, then try again.",
-        minutes,
-    )
-    return words
-
-
-def _forget(which: Any) -> None:
-    with db.transaction() as session:
-        session.execute(delete(FailedSignIn).where(which))
 
 
 def _note_failure(subject: bytes, reason: str) -> None:
@@ -348,16 +314,17 @@ def _may_stay(door: Door, directory_id: str, token: str) -> bool:
         return True
     with db.transaction() as session:
         if entry is None or entry.is_closed:
-            session.execute(delete(Session).where(Session.token_hash == _digest(token)))
+            session.execute(delete(Session).where(Session.token_hash == digest(token)))
             return False
         register(door, entry)
         session.execute(
             update(Session)
-            .where(Session.token_hash == _digest(token))
+            .where(Session.token_hash == digest(token))
             .values(checked_at=db.utc_now())
         )
-        return session.get(Session, _digest(token)) is not None
+        return session.get(Session, digest(token)) is not None
 
 
-def _digest(token: str) -> bytes:
+def digest(token: str) -> bytes:
+    """What is kept of a token."""
     return sha256(token.encode()).digest()

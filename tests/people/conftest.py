@@ -127,6 +127,7 @@ def door(app: Flask, fake: FakeDirectory) -> Door:
         tries_address=5,
         idle_minutes=60,
         session_hours=12,
+        kiosk_minutes=3,
         key=b"k" * 32,
     )
     app.extensions["door"] = door

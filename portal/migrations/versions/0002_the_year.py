@@ -61,6 +61,24 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f('ix_delegations_deputy_id'), ['deputy_id'], unique=False)
         batch_op.create_index(batch_op.f('ix_delegations_manager_id'), ['manager_id'], unique=False)
 
+    op.create_table('kiosks',
+    sa.Column('id', sa.Uuid(), nullable=False),
+    sa.Column('name', sa.String(length=100), nullable=False),
+    sa.Column('location', sa.String(length=200), nullable=False),
+    sa.Column('code_hash', sa.LargeBinary(length=32), nullable=True),
+    sa.Column('code_until', db.UtcDateTime(timezone=True), nullable=True),
+    sa.Column('token_hash', sa.LargeBinary(length=32), nullable=True),
+    sa.Column('made_by', sa.Uuid(), nullable=False),
+    sa.Column('made_at', db.UtcDateTime(timezone=True), nullable=False),
+    sa.Column('set_up_at', db.UtcDateTime(timezone=True), nullable=True),
+    sa.Column('ended_at', db.UtcDateTime(timezone=True), nullable=True),
+    sa.ForeignKeyConstraint(['made_by'], ['people.id'], name=op.f('fk_kiosks_made_by')),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_kiosks')),
+    sa.UniqueConstraint('token_hash', name=op.f('uq_kiosks_token_hash'))
+    )
+    with op.batch_alter_table('kiosks', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_kiosks_code_hash'), ['code_hash'], unique=False)
+
     op.create_table('leaves',
     sa.Column('id', sa.Uuid(), nullable=False),
     sa.Column('person_id', sa.Uuid(), nullable=False),
@@ -206,6 +224,11 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column('manager_id', sa.Uuid(), nullable=True))
         batch_op.create_index(batch_op.f('ix_people_manager_id'), ['manager_id'], unique=False)
         batch_op.create_foreign_key(batch_op.f('fk_people_manager_id'), 'people', ['manager_id'], ['id'])
+
+    with op.batch_alter_table('sessions', schema=None) as batch_op:
+        batch_op.add_column(sa.Column('kiosk_id', sa.Uuid(), nullable=True))
+        batch_op.create_index(batch_op.f('ix_sessions_kiosk_id'), ['kiosk_id'], unique=False)
+        batch_op.create_foreign_key(batch_op.f('fk_sessions_kiosk_id'), 'kiosks', ['kiosk_id'], ['id'])
 
     # Every campaign was open, and a duty was on its campaign's version.
     op.execute("UPDATE campaigns SET launched_at = changed_at")
