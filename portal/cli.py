@@ -116,6 +116,18 @@ def open_campaign(
     click.echo(f"{plan.title} is open.")
 
 
+@group.command()
+@click.option("--today", type=DAY, help="Pretend it is this day.")
+def remind(today: datetime | None) -> None:
+    """Send the reminders of a day now; the worker does it each working day at seven."""
+    from portal.campaigns.planning import local_day
+    from portal.reminders import services
+
+    day = today.date() if today else local_day(db.utc_now())
+    run = services.remind(day)
+    click.echo(f"{run.reminded} people, {run.without_mail} without email, {run.lists} lists.")
+
+
 @group.command("demo-directory")
 def demo_directory() -> None:
     """Run the demonstration's own directory, on loopback."""

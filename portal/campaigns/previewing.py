@@ -54,10 +54,8 @@ class Counts:
 
 def count(campaign: Campaign) -> Counts:
     """How many people get the duty, and how many do not, in one look at the directory's people."""
-    why = _why(campaign)
-    rows = dict(
-        db.session.execute(select(why, func.count()).select_from(Person).group_by(why)).all()
-    )
+    asked = select(_why(campaign).label("why")).select_from(Person).subquery()
+    rows = dict(db.session.execute(select(asked.c.why, func.count()).group_by(asked.c.why)).all())
     return Counts(*(rows.get(key, 0) for key in ("in", "exempt", "signed", "same", "out")))
 
 

@@ -142,6 +142,7 @@ def test_a_preview_counts_everyone_once_and_says_why(each_app):
     make_person("Exempt Person", groups=["council-office"])
     make_person("Casey Novak", kind="contractor")
     campaign = a_draft()  # by Harper, who is a contractor here
+    campaign.audience = [{"facts": {"kind": ["employee"], "department": ["Transit", "Parks"]}}]
     rule = Audience((Part({Fact.GROUP: ("council-office",)}),))
     deciding.exempt(campaign, rule, reason="They have their own rules.", by=identify(make_hr()))
 

@@ -47,27 +47,41 @@ class Portal:
     url: str
     folder: Path
     process: subprocess.Popen[bytes]
+    environment: dict[str, str]
+
+    def command(self, *words: str) -> str:
+        """Run `flask portal …` beside it; returns what it printed."""
+        done = subprocess.run(
+            [Path(sys.executable).with_name("flask"), "--app", "wsgi", "portal", *words],
+            cwd=ROOT,
+            env=self.environment,
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+        return done.stdout
 
 
 def start_portal(**environment: str) -> Portal:
     """Start everything as `make run` does, and wait until it is ready."""
     folder = Path(tempfile.mkdtemp(prefix="portal-journey-"))
     port = servers.free_port()
+    everything = {
+        **os.environ,
+        "PORT": str(port),
+        "PORTAL_DATA_DIR": str(folder),
+        "PYTHONWARNINGS": "ignore",
+        **environment,
+    }
     with open(folder / "log", "wb") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "portal.running"],
             cwd=ROOT,
-            env={
-                **os.environ,
-                "PORT": str(port),
-                "PORTAL_DATA_DIR": str(folder),
-                "PYTHONWARNINGS": "ignore",
-                **environment,
-            },
+            env=everything,
             stdout=log,
             stderr=subprocess.STDOUT,
         )
-    portal = Portal(f"http://127.0.0.1:{port}", folder, process)
+    portal = Portal(f"http://127.0.0.1:{port}", folder, process, everything)
     until = time.monotonic() + 120
     while time.monotonic() < until and process.poll() is None:
         try:
@@ -90,7 +104,12 @@ def stop_portal(portal: Portal) -> int:
 @pytest.fixture(scope="session", params=["sqlite", "postgresql"])
 def portal_server(request: pytest.FixtureRequest) -> Iterator[Portal]:
     """The whole portal: on SQLite with the demo directory, on PostgreSQL with slapd."""
-    environment = {}
+    post = request.getfixturevalue("post_office")
+    environment = {
+        "PORTAL_SMTP_HOST": "localhost",
+        "PORTAL_SMTP_PORT": str(post.port),
+        "PORTAL_SMTP_CA_FILE": post.ca_file,
+    }
     if request.param == "postgresql":
         server = request.getfixturevalue("postgres")
         servers.create_database(server, "journeys")
@@ -99,6 +118,13 @@ def portal_server(request: pytest.FixtureRequest) -> Iterator[Portal]:
     portal = start_portal(**environment)
     yield portal
     assert stop_portal(portal) == 0
+
+
+@pytest.fixture(scope="session")
+def post_office() -> Iterator[servers.Mailbox]:
+    """The mail server of the running portal."""
+    with servers.smtp() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

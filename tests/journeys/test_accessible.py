@@ -1,5 +1,7 @@
 """axe-core finds nothing on any page: light and dark, phone and desk, with errors shown."""
 
+import re
+
 import pytest
 
 from portal.demo import lot, pace
@@ -92,6 +94,15 @@ def test_hr_and_visitors_find_no_barrier(portal_server, new_page, kind, dark):
         "/verify",
         "/verify/MH-2026-AAAA-AAAA-AA",
         "/people/cannot-sign-in",
+        "/people/kiosks",
+        "/people/kiosk",
+        "/campaigns/",
+        "/campaigns/new",
+        "/reminders/",
+        "/mail/",
+        "/reports/figures",
+        "/reports/questions",
+        "/reports/exports",
         "/no/such/page",
     ):
         harper.page.goto(portal_server.url + path)
@@ -99,6 +110,35 @@ def test_hr_and_visitors_find_no_barrier(portal_server, new_page, kind, dark):
     harper.page.goto(f"{portal_server.url}/reports/?status=signed")
     harper.page.locator("table a[href*='/reports/people/']").first.click()
     watcher.look()
+    for name in ("Give more time", "Release", "Record a signature on paper", "Record a refusal"):
+        harper.page.goto(f"{portal_server.url}/reports/?name=whitehorse")
+        harper.page.get_by_role("link", name="Whitehorse, Sam").click()
+        harper.page.get_by_role("link", name=re.compile(f"^{name}\\W")).first.click()
+        watcher.look()
+        harper.page.get_by_role("main").get_by_role("button").last.click()
+        watcher.look()
+    harper.page.goto(f"{portal_server.url}/campaigns/")
+    harper.page.get_by_role("link", name="Annual attestation").first.click()
+    watcher.look()
+    here = harper.page.url
+    for path in ("change", "audience", "reminders", "people", "extend", "close", "exempt"):
+        harper.page.goto(f"{here}/{path}")
+        watcher.look()
+    harper.page.get_by_role("button", name="Take this group out").click()
+    watcher.look()
     harper.page.goto(f"{portal_server.url}/verify")
     harper.page.get_by_role("button", name="Check the number").click()
+    watcher.look()
+
+
+@pytest.mark.parametrize(("kind", "dark"), [("phone", False), ("desktop", True)])
+def test_a_manager_finds_no_barrier(portal_server, new_page, kind, dark):
+    morgan = Walker(new_page(kind, javascript=True, dark=dark), portal_server.url, "x")
+    morgan.sign_in("morgan.dubois")
+    morgan.page.wait_for_url("**/learning/")
+    watcher = Watcher(morgan.page)
+    for path in ("/team/", "/team/?show=all", "/team/crew-list", "/team/deputy"):
+        morgan.page.goto(portal_server.url + path)
+        watcher.look()
+    morgan.page.get_by_role("button", name="Save").click()
     watcher.look()
