@@ -11,9 +11,14 @@ class DayField(DateField):
     """A day, with our words for what is none."""
 
     def process_formdata(self, valuelist: list[str]) -> None:
-        """Read the day; raises ValueError with a sentence for the page."""
+        """Read the day, none where the field is empty.
+
+        Raises ValueError with a sentence for the page.
+        """
         try:
-            super().process_formdata(valuelist)
+            self.data = None
+            if any(valuelist):
+                super().process_formdata(valuelist)
         except ValueError:
             raise ValueError(_("Write the day as 2027-01-30")) from None
 
@@ -22,8 +27,13 @@ class NumberField(IntegerField):
     """A whole number, with our words for what is none."""
 
     def process_formdata(self, valuelist: list[str]) -> None:
-        """Read the number; raises ValueError with a sentence for the page."""
+        """Read the number, none where the field is empty.
+
+        Raises ValueError with a sentence for the page.
+        """
         try:
-            super().process_formdata(valuelist)
+            self.data = None
+            if any(valuelist):
+                super().process_formdata(valuelist)
         except ValueError:
             raise ValueError(_("Write a whole number")) from None

@@ -338,7 +338,7 @@ def _exempted_by(exemption_id: UUID) -> Select[UUID]:
 
 
 def _lock(assignment: Assignment) -> None:
-    db.session.refresh(assignment, with_for_update=True)
+    db.session.refresh(assignment, with_for_update={"of": Assignment})
 
 
 def _decide(

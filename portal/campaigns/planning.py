@@ -282,7 +282,7 @@ def local_day(moment: datetime) -> date:
 
 def _lock(campaign: Campaign) -> None:
     """Read the row anew and hold it: two advisers at once must see each other."""
-    db.session.refresh(campaign, with_for_update=True)
+    db.session.refresh(campaign, with_for_update={"of": Campaign})
 
 
 def _note_change(campaign: Campaign, by: Identity) -> None:

@@ -55,7 +55,9 @@ class Counts:
 def count(campaign: Campaign) -> Counts:
     """How many people get the duty, and how many do not, in one look at the directory's people."""
     asked = select(_why(campaign).label("why")).select_from(Person).subquery()
-    rows = dict(db.session.execute(select(asked.c.why, func.count()).group_by(asked.c.why)).all())
+    rows: dict[str, int] = dict(
+        db.session.execute(select(asked.c.why, func.count()).group_by(asked.c.why)).all()
+    )
     return Counts(*(rows.get(key, 0) for key in ("in", "exempt", "signed", "same", "out")))
 
 

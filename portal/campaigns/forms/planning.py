@@ -9,7 +9,6 @@ from wtforms import (
     BooleanField,
     DateField,
     HiddenField,
-    IntegerField,
     RadioField,
     SelectField,
     StringField,
@@ -51,12 +50,10 @@ class CampaignForm(SeenForm):
     due_on = DayField(
         _l("Due date"),
         description=_l("For an annual campaign: the last day to sign."),
-        validators=[Optional()],
     )
     due_days = NumberField(
         _l("Days to sign after the start"),
         description=_l("For an onboarding: how many days each person has."),
-        validators=[Optional(), NumberRange(1, 365, _l("Write a number from 1 to 365"))],
     )
     business_days = BooleanField(_l("Count business days only, without weekends and holidays"))
     min_interval = NumberField(
@@ -74,10 +71,14 @@ class CampaignForm(SeenForm):
         if field.data and self.opens_on.data and field.data <= self.opens_on.data:
             raise ValidationError(_("The due date must come after the first day"))
 
-    def validate_due_days(self, field: IntegerField) -> None:
+    def validate_due_days(self, field: NumberField) -> None:
         """An onboarding needs a number of days."""
-        if self.kind.data == Kind.ONBOARDING and field.data is None and not field.errors:
+        if self.kind.data != Kind.ONBOARDING or field.errors:
+            return
+        if field.data is None:
             raise ValidationError(_("Write how many days each person has"))
+        if not 1 <= field.data <= 365:
+            raise ValidationError(_("Write a number from 1 to 365"))
 
     @property
     def values(self) -> dict[str, Any]:
@@ -177,7 +178,6 @@ class VersionForm(FlaskForm):
     due_on = DayField(
         _l("Due date"),
         description=_l("For a material change: the last day to sign."),
-        validators=[Optional()],
     )
 
     def validate_due_on(self, field: DateField) -> None:

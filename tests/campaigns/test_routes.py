@@ -1,0 +1,185 @@
+import re
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select
+
+from portal import db
+from portal.campaigns.models import Campaign
+from portal.people import services as people
+from portal.web import today
+from tests.factories import make_campaign, make_hr, make_person, publish
+
+
+@pytest.fixture
+def hr(each_app):
+    """HR's browser, on each database."""
+    make_person("Ada Lovelace", groups=["council-office"], location="City Hall")
+    make_person("Casey Novak", kind="contractor")
+    publish()
+    person = make_hr()
+    db.finish(keep=True)
+    with db.transaction():
+        token = people.open_session(person)
+    browser = each_app.test_client()
+    with browser.session_transaction() as session:
+        session["_user_id"] = token
+    return browser
+
+
+def plan(**changes):
+    return {
+        "title": "Annual attestation 2027",
+        "kind": "annual",
+        "course": "small-course",
+        "opens_on": today().isoformat(),
+        "due_on": (today() + timedelta(days=30)).isoformat(),
+        **changes,
+    }
+
+
+def seen(page):
+    return re.search(r'name="seen"[^>]*value="([^"]*)"', page)[1]
+
+
+def begin(hr, **changes):
+    answer = hr.post("/campaigns/new", data=plan(**changes))
+    return answer.location.removesuffix("/audience")
+
+
+def test_a_campaign_goes_from_draft_to_launch_to_close_in_the_browser(hr):
+    here = begin(hr)
+    form = hr.get(f"{here}/audience").text
+    rule = {
+        "seen": seen(form),
+        "parts-0-facts-kind": "employee",
+        "parts-0-facts-department": "Transit",
+        "parts-0-facts-group": "council-office",
+        "parts-0-facts-hired_before": "",
+        "parts-0-unless-location": "Nowhere",
+    }
+
+    wrong = hr.post(f"{here}/audience", data=rule).text
+    del rule["parts-0-unless-location"]
+    right = hr.post(f"{here}/audience", data=rule, follow_redirects=True).text
+    launched = hr.post(f"{here}/launch", follow_redirects=True).text
+    twice = hr.post(f"{here}/launch")
+    closed = hr.post(f"{here}/close", follow_redirects=True).text
+
+    assert "Not a valid choice" in wrong or "Nobody in the directory has" in wrong
+    assert "Employees in Transit in the group council-office." in right
+    assert "is launched" in launched
+    assert twice.status_code == 409
+    assert "is closed" in closed
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"title": ""}, "Write a title"),
+        ({"due_on": "2020-01-01"}, "The due date must come after the first day"),
+        ({"due_on": ""}, "Write the due date as 2027-01-30"),
+        ({"opens_on": "tomorrow"}, "Write the day as 2027-01-30"),
+        ({"kind": "onboarding", "due_days": ""}, "Write how many days each person has"),
+        ({"kind": "onboarding", "due_days": "many"}, "Write a whole number"),
+        ({"min_interval": "99"}, "Write a number from 1 to 60"),
+    ],
+)
+def test_what_is_wrong_is_said_beside_the_field_and_the_rest_is_kept(app, sign_in, changes, words):
+    publish()
+    browser = sign_in(make_hr())
+
+    page = browser.post("/campaigns/new", data=plan(**{"title": "Kept title", **changes})).text
+
+    assert words in page
+    assert changes.get("title") == "" or 'value="Kept title"' in page
+    assert db.session.scalars(select(Campaign)).all() == []
+
+
+def test_who_was_slower_is_told_who_changed_the_campaign_and_loses_nothing(hr):
+    here = begin(hr)
+    first, second = hr.get(f"{here}/change").text, hr.get(f"{here}/change").text
+    hr.post(f"{here}/change", data=plan(title="Mine", seen=seen(first)))
+
+    page = hr.post(f"{here}/change", data=plan(title="Yours", seen=seen(second))).text
+
+    assert "Harper Singh changed this campaign in the meantime." in page
+    assert 'value="Yours"' in page
+
+
+def test_parts_of_an_audience_are_added_and_removed_without_a_script(hr):
+    here = begin(hr)
+    form = {"seen": seen(hr.get(f"{here}/audience").text), "parts-0-facts-kind": "contractor"}
+
+    two = hr.post(f"{here}/audience", data={**form, "part": "add"}).text
+    both = {**form, "parts-1-facts-location": "City Hall"}
+    page = hr.post(f"{here}/audience", data=both, follow_redirects=True).text
+
+    assert "And people who are" in two
+    assert "Contract employees; and everyone at City Hall." in page
+
+
+def test_the_preview_says_who_and_why_not(hr):
+    here = begin(hr)
+
+    inside = hr.get(f"{here}/people").text
+    out = hr.get(f"{here}/people?group=out&name=novak").text
+    nobody = hr.get(f"{here}/people?name=nobody").text
+
+    assert "Ada Lovelace" in inside
+    assert "Not in the audience: it asks for employees." in out
+    assert "Nobody fits these filters." in nobody
+
+
+def test_an_empty_exemption_is_refused_because_it_would_take_out_all(hr):
+    here = begin(hr)
+
+    page = hr.post(f"{here}/exempt", data={"reason": "All"}).text
+
+    assert "an empty rule would take out all" in page
+
+
+def test_an_exemption_is_made_and_ended(hr):
+    here = begin(hr)
+    rule = {"reason": "Own code.", "parts-0-facts-group": "council-office"}
+
+    made = hr.post(f"{here}/exempt", data=rule, follow_redirects=True).text
+    address = re.search(r'action="(/campaigns/exemptions/[^"]+)"', made)[1]
+    ended = hr.post(address, follow_redirects=True).text
+
+    assert "Everyone in the group council-office." in made
+    assert "Own code." in made
+    assert "Ended" in ended
+
+
+def test_the_list_of_campaigns_shows_where_each_stands(hr):
+    begin(hr)
+
+    page = hr.get("/campaigns/").text
+
+    assert "Draft" in page
+    assert "Annual attestation 2027" in page
+
+
+def test_a_new_version_waits_until_hr_has_decided(app, sign_in, tmp_path):
+    import shutil
+
+    from portal.courses import services as courses
+    from tests.conftest import ROOT
+
+    make_campaign()
+    shutil.copytree(ROOT / "tests/content", tmp_path / "content")
+    page = next((tmp_path / "content/small-course/rules").glob("*-the-rule.md"))
+    page.write_text(page.read_text() + "\nMore.\n")
+    version = courses.publish(tmp_path / "content", "small-course")
+    browser = sign_in(make_hr())
+    address = f"/campaigns/versions/{version.id}"
+
+    waits = browser.get("/campaigns/").text
+    empty = browser.post(address, data={"change": "material"}).text
+    decided = browser.post(address, data={"change": "minor"}, follow_redirects=True).text
+
+    assert "A new version waits for you" in waits
+    assert "Write the due date as 2027-01-30" in empty
+    assert "A new version waits for you" not in decided
+    assert "a minor change" in browser.get(address).text
