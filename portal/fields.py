@@ -1,5 +1,7 @@
 """Fields that say in our words what is wrong."""
 
+from typing import Any
+
 from flask_babel import gettext as _
 from wtforms import (
     DateField,
@@ -16,7 +18,7 @@ class DayField(DateField):
         Raises ValueError with a sentence for the page.
         """
         try:
-            self.data = None
+            self.data: Any = None
             if any(valuelist):
                 super().process_formdata(valuelist)
         except ValueError:
@@ -32,7 +34,7 @@ class NumberField(IntegerField):
         Raises ValueError with a sentence for the page.
         """
         try:
-            self.data = None
+            self.data: Any = None
             if any(valuelist):
                 super().process_formdata(valuelist)
         except ValueError:
