@@ -25,6 +25,7 @@ SLICES = {
     "reminders": "/reminders",
     "team": "/team",
     "mail": "/mail",
+    "retention": "/retention",
     "attestations": "/attestations",
     "reports": "/reports",
     "audit": "/audit",

@@ -7,5 +7,6 @@ from portal.campaigns.giving import FILL
 from portal.mail.delivery import MAIL
 from portal.reminders.services import REMIND
 from portal.reports.making import EXPORT
+from portal.retention.disposing import DISPOSE
 
-JOBS = (EVIDENCE, MAIL, FILL, SETTLE, REMIND, EXPORT, CHECKPOINT)
+JOBS = (EVIDENCE, MAIL, FILL, SETTLE, REMIND, EXPORT, DISPOSE, CHECKPOINT)

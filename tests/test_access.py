@@ -17,6 +17,8 @@ from portal.people import kiosks
 from portal.people.services import identify
 from portal.reports import making
 from portal.reports.queries import Filters
+from portal.retention import services as retention
+from portal.retention.models import DisposalItem, DisposalList
 from portal.team import services as team
 from portal.web import access_of
 from tests.factories import make_assignment, make_attestation, make_hr, make_person, publish
@@ -41,6 +43,8 @@ LEARNER = {
     "learning.tasks",
     "people.sign_out",
     "people.stay",
+    "retention.my_data",
+    "retention.my_data_zip",
 }
 OWNER = {
     "learning.resume",
@@ -94,6 +98,13 @@ FOR_HR = {
     "attestations.refusal",
     "reminders.runs",
     "people.shared_devices",
+    "retention.overview",
+    "retention.period",
+    "retention.hold",
+    "retention.end_hold",
+    "retention.make_list",
+    "retention.disposal",
+    "retention.keep",
     "people.end_kiosk",
     "mail.log",
     "mail.message",
@@ -150,6 +161,11 @@ def city(app):
     leave = deciding.begin_leave(owner.id, begins_on=day, ends_on=None, reason="Later.", by=by)
     kiosks.offer("Tablet", "", by=by)
     kiosk = kiosks.list_kiosks()[0]
+    held = retention.hold(campaign_id=campaign.id, username="", reason="x", by=by)
+    gone = DisposalList(made_by=by.id)
+    db.session.add(gone)
+    db.session.flush()
+    db.session.add(DisposalItem(list_id=gone.id, assignment_id=attestation.assignment_id))
     export = making.request_export("people-csv", campaign.id, Filters(), by=by)
     db.finish(keep=True)
     sealing.do(str(attestation.id))
@@ -161,6 +177,8 @@ def city(app):
         "leave_id": leave.id,
         "delegation_id": deputy.id,
         "kiosk_id": kiosk.id,
+        "hold_id": held.id,
+        "list_id": gone.id,
         "mail_id": db.session.scalars(select(Mail.id)).one(),
         "assignment_id": attestation.assignment_id,
         "attestation_id": attestation.id,

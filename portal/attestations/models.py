@@ -2,9 +2,10 @@
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import BigInteger, Enum, ForeignKey, Index, LargeBinary, String, Text, text
+from sqlalchemy import JSON, BigInteger, Enum, ForeignKey, Index, LargeBinary, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from portal.campaigns.models import Assignment
@@ -28,7 +29,9 @@ def _words(kinds: type[RecordKind]) -> list[str]:
 
 
 class Attestation(Base):
-    """One record on one duty: a signature, on paper too, or a refusal. Only ever added.
+    """One record on one duty: a signature, on paper too, or a refusal.
+
+    Only ever added, until its retention period is over and HR lets it go.
 
     A duty has one signature for ever; who refused may sign later.
     """
@@ -54,6 +57,8 @@ class Attestation(Base):
     record: Mapped[str] = mapped_column(Text, deferred=True)  # canonical JSON: all the PDF says
     record_sha256: Mapped[str] = mapped_column(String(64))
     signed_at: Mapped[datetime] = mapped_column(default=utc_now, index=True)
+    # Under the retention rule the text and the PDF go; number, kind, time and digest stay.
+    disposed_at: Mapped[datetime | None]
 
     assignment: Mapped[Assignment] = relationship()
 
@@ -82,6 +87,19 @@ class Scan(Base):
     attestation_id: Mapped[UUID] = mapped_column(ForeignKey("attestations.id"), primary_key=True)
     sha256: Mapped[str] = mapped_column(String(64))
     pdf: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)
+
+
+class Disposal(Base):
+    """The tombstone of one duty's data: what was removed, when, by which rule."""
+
+    __tablename__ = "disposals"
+
+    assignment_id: Mapped[UUID] = mapped_column(ForeignKey("assignments.id"), primary_key=True)
+    rule: Mapped[str] = mapped_column(String(200))
+    removed: Mapped[dict[str, Any]] = mapped_column(JSON)  # how much of what
+    records: Mapped[list[Any]] = mapped_column(JSON)  # number and SHA-256 of each sealed PDF
+    by_id: Mapped[UUID] = mapped_column(ForeignKey("people.id"))  # who approved
+    at: Mapped[datetime] = mapped_column(default=utc_now)
 
 
 class Refusal(Base):

@@ -53,6 +53,7 @@ class PublicFact:
     version: int
     signed_at: datetime
     sha256: str | None
+    disposed_at: datetime | None = None
 
 
 def sign(
@@ -197,6 +198,9 @@ def find_by_number(number: str) -> PublicFact | None:
         version=receipt.version,
         signed_at=receipt.signed_at,
         sha256=receipt.sha256,
+        disposed_at=db.session.scalar(
+            select(Attestation.disposed_at).where(Attestation.id == receipt.attestation_id)
+        ),
     )
 
 

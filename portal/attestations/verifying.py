@@ -13,10 +13,10 @@ from datetime import datetime
 from enum import StrEnum
 
 from flask_babel import gettext, ngettext
-from sqlalchemy import select
+from sqlalchemy import String, cast, select
 
 from portal import db
-from portal.attestations.models import Attestation, Evidence
+from portal.attestations.models import Attestation, Disposal, Evidence
 from portal.documents import seal
 from portal.documents.inspecting import Inspection, inspect
 from portal.documents.pdf import NUMBER_LINE
@@ -102,6 +102,14 @@ def verify_upload(pdf: bytes) -> Verdict:
             (_("Every byte is as we sealed it: its SHA-256 is in our register."),),
             number=row.number,
             signed_at=row.signed_at,
+            development=development,
+        )
+    if removed := _find_removed(hashlib.sha256(pdf).hexdigest()):
+        return Verdict(
+            Outcome.OURS,
+            (_("It is as we sealed it. The City has removed its own copy under its rule."),),
+            number=removed.number,
+            signed_at=removed.signed_at,
             development=development,
         )
     if len(pdf) > MOST_BYTES:
@@ -224,3 +232,15 @@ def _stranger(inspection: Inspection, *, development: bool) -> Verdict:
             _("It holds no number of a record of ours. A print or a scan cannot be checked."),
         ),
     )
+
+
+def _find_removed(digest: str) -> Attestation | None:
+    """The record of a PDF that was let go, by what its tombstone kept."""
+    with db.reading() as reading:
+        rows = reading.scalars(
+            select(Disposal.records).where(
+                cast(Disposal.records, String).contains(f'"{digest}"', autoescape=True)
+            )
+        )
+        numbers = [number for records in rows for number, kept in records if kept == digest]
+        return reading.scalar(select(Attestation).where(Attestation.number.in_(numbers)))

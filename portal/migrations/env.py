@@ -16,6 +16,7 @@ for room in (
     "mail",
     "reminders",
     "reports",
+    "retention",
     "team",
 ):
     import_module(f"portal.{room}.models")

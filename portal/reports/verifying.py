@@ -7,11 +7,12 @@ import zipfile
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import select
 
 from portal import db
-from portal.attestations.models import Attestation, Evidence, Refusal
+from portal.attestations.models import Attestation, Disposal, Evidence, Refusal
 from portal.audit import tree
 from portal.audit.checkpoints import Signed, open_note
 from portal.audit.models import AuditEntry
@@ -25,13 +26,15 @@ def compare_facts() -> list[str]:
     """
     found: list[str] = []
     logged = _logged("attestation.signed") | _logged("attestation.recorded")
-    for key, number, text, kept, signed_at in db.session.execute(
+    disposed = _disposed(found)
+    for key, number, text, kept, signed_at, duty in db.session.execute(
         select(
             Attestation.id,
             Attestation.number,
             Attestation.record,
             Attestation.record_sha256,
             Attestation.signed_at,
+            Attestation.assignment_id,
         ).execution_options(yield_per=500)
     ):
         entry = logged.pop(str(key), None)
@@ -40,6 +43,10 @@ def compare_facts() -> list[str]:
             found.append(f"{name}: the log does not know it")
             continue
         wanted = entry["details"]["record_sha256"]
+        if duty in disposed:
+            if kept != wanted or text:
+                found.append(f"{name}: its tombstone is not that of the log")
+            continue
         if sha256(text.encode()).hexdigest() != wanted:
             found.append(f"{name}: the text of its record is not the one that was signed")
         if kept != wanted:
@@ -47,8 +54,8 @@ def compare_facts() -> list[str]:
         if json.loads(text)["signature"]["signed_at"] != f"{signed_at:%Y-%m-%dT%H:%M:%SZ}":
             found.append(f"{name}: signed_at is not that of its record")
     found += [f"attestation {key}: in the log, and gone from the facts" for key in logged]
-    found += _compare_evidence()
-    found += _compare_attempts()
+    found += _compare_evidence(disposed)
+    found += _compare_attempts(disposed)
     refused = _logged("attestation.refused")
     for key in db.session.scalars(select(Refusal.id)):
         if refused.pop(str(key), None) is None:
@@ -57,9 +64,22 @@ def compare_facts() -> list[str]:
     return found
 
 
-def _compare_evidence() -> list[str]:
+def _disposed(found: list[str]) -> set[UUID]:
+    """Duties whose data was let go; a tombstone that the log does not know is none."""
+    logged = _logged("record.disposed")
+    kept = set(db.session.scalars(select(Disposal.assignment_id)))
+    for key in kept - {UUID(each) for each in logged}:
+        found.append(f"disposal of {key}: the log does not know it")
+    return {key for key in kept if str(key) in logged}
+
+
+def _compare_evidence(disposed: set[UUID]) -> list[str]:
     found: list[str] = []
     logged = _logged("attestation.sealed")
+    gone = db.session.execute(select(Attestation.id, Attestation.assignment_id))
+    for key, duty in gone:
+        if duty in disposed:
+            logged.pop(str(key), None)
     for key, kept, pdf in db.session.execute(
         select(Evidence.attestation_id, Evidence.sha256, Evidence.pdf).execution_options(
             yield_per=50
@@ -75,9 +95,15 @@ def _compare_evidence() -> list[str]:
     return found + [f"sealed PDF of {key}: in the log, and gone from the facts" for key in logged]
 
 
-def _compare_attempts() -> list[str]:
+def _compare_attempts(disposed: set[UUID]) -> list[str]:
     found: list[str] = []
     logged = _logged("attempt.submitted")
+    removed = sum(
+        each["attempts"]
+        for each in db.session.scalars(
+            select(Disposal.removed).where(Disposal.assignment_id.in_(disposed))
+        )
+    )
     rows = db.session.execute(
         select(Attempt.id, Attempt.section, Attempt.number, Attempt.right, Attempt.passed)
         .where(Attempt.submitted_at.is_not(None))
@@ -92,6 +118,8 @@ def _compare_attempts() -> list[str]:
         for name, value in zip(names, values, strict=True):
             if entry["details"][name] != value:
                 found.append(f"attempt {key}: {name} is not that of the log")
+    if len(logged) == removed:  # those that were let go; the log does not say whose they were
+        return found
     return found + [f"attempt {key}: in the log, and gone from the facts" for key in logged]
 
 

@@ -61,6 +61,16 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f('ix_delegations_deputy_id'), ['deputy_id'], unique=False)
         batch_op.create_index(batch_op.f('ix_delegations_manager_id'), ['manager_id'], unique=False)
 
+    op.create_table('disposal_lists',
+    sa.Column('id', sa.Uuid(), nullable=False),
+    sa.Column('made_by', sa.Uuid(), nullable=False),
+    sa.Column('made_at', db.UtcDateTime(timezone=True), nullable=False),
+    sa.Column('approved_by', sa.Uuid(), nullable=True),
+    sa.Column('approved_at', db.UtcDateTime(timezone=True), nullable=True),
+    sa.ForeignKeyConstraint(['approved_by'], ['people.id'], name=op.f('fk_disposal_lists_approved_by')),
+    sa.ForeignKeyConstraint(['made_by'], ['people.id'], name=op.f('fk_disposal_lists_made_by')),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_disposal_lists'))
+    )
     op.create_table('kiosks',
     sa.Column('id', sa.Uuid(), nullable=False),
     sa.Column('name', sa.String(length=100), nullable=False),
@@ -148,6 +158,52 @@ def upgrade() -> None:
     with op.batch_alter_table('exports', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_exports_ready_at'), ['ready_at'], unique=False)
 
+    op.create_table('legal_holds',
+    sa.Column('id', sa.Uuid(), nullable=False),
+    sa.Column('campaign_id', sa.Uuid(), nullable=True),
+    sa.Column('person_id', sa.Uuid(), nullable=True),
+    sa.Column('reason', sa.Text(), nullable=False),
+    sa.Column('by_id', sa.Uuid(), nullable=False),
+    sa.Column('at', db.UtcDateTime(timezone=True), nullable=False),
+    sa.Column('ended_at', db.UtcDateTime(timezone=True), nullable=True),
+    sa.ForeignKeyConstraint(['by_id'], ['people.id'], name=op.f('fk_legal_holds_by_id')),
+    sa.ForeignKeyConstraint(['campaign_id'], ['campaigns.id'], name=op.f('fk_legal_holds_campaign_id')),
+    sa.ForeignKeyConstraint(['person_id'], ['people.id'], name=op.f('fk_legal_holds_person_id')),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_legal_holds'))
+    )
+    with op.batch_alter_table('legal_holds', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_legal_holds_campaign_id'), ['campaign_id'], unique=False)
+        batch_op.create_index(batch_op.f('ix_legal_holds_person_id'), ['person_id'], unique=False)
+
+    op.create_table('retention_rules',
+    sa.Column('campaign_id', sa.Uuid(), nullable=False),
+    sa.Column('months', sa.Integer(), nullable=False),
+    sa.Column('by_id', sa.Uuid(), nullable=False),
+    sa.Column('at', db.UtcDateTime(timezone=True), nullable=False),
+    sa.ForeignKeyConstraint(['by_id'], ['people.id'], name=op.f('fk_retention_rules_by_id')),
+    sa.ForeignKeyConstraint(['campaign_id'], ['campaigns.id'], name=op.f('fk_retention_rules_campaign_id')),
+    sa.PrimaryKeyConstraint('campaign_id', name=op.f('pk_retention_rules'))
+    )
+    op.create_table('disposal_items',
+    sa.Column('list_id', sa.Uuid(), nullable=False),
+    sa.Column('assignment_id', sa.Uuid(), nullable=False),
+    sa.Column('kept_because', sa.Text(), nullable=False),
+    sa.Column('done_at', db.UtcDateTime(timezone=True), nullable=True),
+    sa.ForeignKeyConstraint(['assignment_id'], ['assignments.id'], name=op.f('fk_disposal_items_assignment_id')),
+    sa.ForeignKeyConstraint(['list_id'], ['disposal_lists.id'], name=op.f('fk_disposal_items_list_id')),
+    sa.PrimaryKeyConstraint('list_id', 'assignment_id', name=op.f('pk_disposal_items'))
+    )
+    op.create_table('disposals',
+    sa.Column('assignment_id', sa.Uuid(), nullable=False),
+    sa.Column('rule', sa.String(length=200), nullable=False),
+    sa.Column('removed', sa.JSON(), nullable=False),
+    sa.Column('records', sa.JSON(), nullable=False),
+    sa.Column('by_id', sa.Uuid(), nullable=False),
+    sa.Column('at', db.UtcDateTime(timezone=True), nullable=False),
+    sa.ForeignKeyConstraint(['assignment_id'], ['assignments.id'], name=op.f('fk_disposals_assignment_id')),
+    sa.ForeignKeyConstraint(['by_id'], ['people.id'], name=op.f('fk_disposals_by_id')),
+    sa.PrimaryKeyConstraint('assignment_id', name=op.f('pk_disposals'))
+    )
     op.create_table('duty_decisions',
     sa.Column('id', sa.Uuid(), nullable=False),
     sa.Column('assignment_id', sa.Uuid(), nullable=False),
@@ -190,6 +246,7 @@ def upgrade() -> None:
 
     with op.batch_alter_table('attestations', schema=None) as batch_op:
         batch_op.add_column(sa.Column('kind', sa.Enum('signed', 'paper', 'refused', name='recordkind', native_enum=False, length=10), nullable=False, server_default=""))
+        batch_op.add_column(sa.Column('disposed_at', db.UtcDateTime(timezone=True), nullable=True))
         batch_op.drop_constraint(batch_op.f('uq_attestations_assignment_id'), type_='unique')
         batch_op.create_index(batch_op.f('ix_attestations_assignment_id'), ['assignment_id'], unique=False)
         batch_op.create_index('uq_attestations_signature', ['assignment_id'], unique=True, sqlite_where=sa.text("kind <> 'refused'"), postgresql_where=sa.text("kind <> 'refused'"))

@@ -1,0 +1,93 @@
+"""Everything that the portal keeps of one person, as one ZIP for them."""
+
+import io
+import json
+from typing import Any
+from uuid import UUID
+from zipfile import ZIP_DEFLATED, ZipFile
+
+from sqlalchemy import select
+
+from portal import db
+from portal.attestations.models import Attestation, Evidence, Refusal
+from portal.audit import services as audit
+from portal.audit.models import AuditEntry
+from portal.campaigns.models import Assignment, Campaign, DutyDecision
+from portal.learning.models import Answer, Attempt, StepDone
+from portal.people.models import Person
+from portal.people.services import Identity
+
+README = """What the portal keeps of you.
+
+person.json    what the City's directory says of you
+duties.json    what you had to sign, what you did, answered and wrote, and what HR decided
+log.json       when you signed in, signed and downloaded, from the log
+records/       your sealed records, as PDF
+
+Ask HR about anything in it. The way to reach them is on every page of the portal.
+"""
+
+
+def pack(person: Identity) -> bytes:
+    """The ZIP; the log keeps that it was taken."""
+    with db.transaction() as session:
+        row = session.get_one(Person, person.id)
+        duties = session.execute(
+            select(Assignment, Campaign.title)
+            .join(Campaign, Campaign.id == Assignment.campaign_id)
+            .where(Assignment.person_id == person.id)
+            .order_by(Assignment.assigned_at)
+        ).all()
+        told = [_duty(assignment, title) for assignment, title in duties]
+        log = session.scalars(
+            select(AuditEntry.leaf)
+            .where(AuditEntry.subject == str(person.id))
+            .order_by(AuditEntry.position)
+        ).all()
+        pdfs = session.execute(
+            select(Evidence.file_name, Evidence.pdf)
+            .join(Attestation, Attestation.id == Evidence.attestation_id)
+            .join(Assignment, Assignment.id == Attestation.assignment_id)
+            .where(Assignment.person_id == person.id)
+        ).all()
+        audit.record("person.data_downloaded", subject=person.id, actor=person.id)
+    packed = io.BytesIO()
+    with ZipFile(packed, "w", ZIP_DEFLATED) as archive:
+        archive.writestr("README.txt", README)
+        archive.writestr("person.json", _json(_columns(row)))
+        archive.writestr("duties.json", _json(told))
+        archive.writestr("log.json", _json([json.loads(leaf) for leaf in log]))
+        for name, pdf in pdfs:
+            archive.writestr(f"records/{name}", pdf)
+    return packed.getvalue()
+
+
+def _duty(assignment: Assignment, title: str) -> dict[str, Any]:
+    key: UUID = assignment.id
+
+    def of(model: Any) -> list[dict[str, Any]]:
+        rows = db.session.scalars(select(model).where(model.assignment_id == key))
+        return [_columns(each) for each in rows]
+
+    answers = db.session.scalars(
+        select(Answer)
+        .join(Attempt, Attempt.id == Answer.attempt_id)
+        .where(Attempt.assignment_id == key)
+    )
+    return {
+        "title": title,
+        **_columns(assignment),
+        "steps": of(StepDone),
+        "attempts": of(Attempt),
+        "answers": [_columns(each) for each in answers],
+        "decisions": of(DutyDecision),
+        "refusals": of(Refusal),
+    }
+
+
+def _columns(row: Any) -> dict[str, Any]:
+    return {column.key: getattr(row, column.key) for column in row.__table__.columns}
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=2, default=str)

@@ -1,0 +1,144 @@
+"""HR's pages on retention, and everybody's own data."""
+
+from uuid import UUID
+
+from flask import Blueprint, Response, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+from flask_login import current_user
+from wtforms.fields.choices import SelectChoice
+
+from portal.campaigns import planning
+from portal.config import Role
+from portal.errors import Refused
+from portal.retention import forms, own_data, services
+from portal.web import requires, today
+
+bp = Blueprint("retention", __name__)
+
+
+@bp.get("/")
+@requires(Role.HR)
+def overview() -> ResponseReturnValue:
+    """Periods, holds and lists."""
+    past, held = services.count_past(today())
+    return render_template(
+        "retention/overview.html",
+        rules=services.list_rules(),
+        holds=services.list_holds(),
+        lists=[(each, services.count_items(each.id)) for each in services.list_lists()[:10]],
+        past=past,
+        held=held,
+    )
+
+
+@bp.route("/periods/<uuid:campaign_id>", methods=["GET", "POST"])
+@requires(Role.HR)
+def period(campaign_id: UUID) -> ResponseReturnValue:
+    """How long the data of a campaign is kept."""
+    campaign = planning.get_campaign(campaign_id)
+    rules = {each.id: rule for each, rule in services.list_rules()}
+    rule = rules[campaign_id]
+    form = forms.PeriodForm(data={"months": rule.months if rule else None})
+    if form.validate_on_submit():
+        services.set_period(campaign_id, form.months.data, by=current_user)
+        return redirect(url_for(".overview"))
+    return render_template("retention/period.html", form=form, campaign=campaign)
+
+
+@bp.route("/holds/new", methods=["GET", "POST"])
+@requires(Role.HR)
+def hold() -> ResponseReturnValue:
+    """Place a legal hold."""
+    form = forms.HoldForm()
+    form.campaign.choices = [
+        SelectChoice("", _("None")),
+        *(SelectChoice(str(each.id), each.title) for each, _rule in services.list_rules()),
+    ]
+    if form.validate_on_submit():
+        try:
+            services.hold(
+                campaign_id=UUID(form.campaign.data) if form.campaign.data else None,
+                username=form.username.data or "",
+                reason=form.reason.data.strip(),
+                by=current_user,
+            )
+        except Refused as refusal:
+            form.username.errors = [str(refusal)]
+        else:
+            return redirect(url_for(".overview"))
+    return render_template("retention/hold.html", form=form)
+
+
+@bp.post("/holds/<uuid:hold_id>/end")
+@requires(Role.HR)
+def end_hold(hold_id: UUID) -> ResponseReturnValue:
+    """End a legal hold."""
+    services.end_hold(hold_id, by=current_user)
+    return redirect(url_for(".overview"))
+
+
+@bp.post("/lists")
+@requires(Role.HR)
+def make_list() -> ResponseReturnValue:
+    """List what is past its period."""
+    made = services.make_list(by=current_user, today=today())
+    return redirect(url_for(".disposal", list_id=made.id))
+
+
+@bp.route("/lists/<uuid:list_id>", methods=["GET", "POST"])
+@requires(Role.HR)
+def disposal(list_id: UUID) -> ResponseReturnValue:
+    """One list; on POST, approve it."""
+    found = services.get_list(list_id)
+    form = forms.ApproveForm()
+    if form.validate_on_submit():
+        try:
+            services.approve(list_id, word=form.word.data, by=current_user)
+        except Refused as refusal:
+            form.word.errors = [str(refusal)]
+        else:
+            return redirect(url_for(".disposal", list_id=list_id))
+    page = max(1, request.args.get("page", 1, type=int))
+    lines = services.list_items(list_id, page=page)
+    return render_template(
+        "retention/disposal.html",
+        form=form,
+        found=found,
+        counts=services.count_items(list_id),
+        lines=lines[: services.PER_PAGE],
+        is_last=len(lines) <= services.PER_PAGE,
+        page=page,
+    )
+
+
+@bp.route("/lists/<uuid:list_id>/<uuid:assignment_id>", methods=["GET", "POST"])
+@requires(Role.HR)
+def keep(list_id: UUID, assignment_id: UUID) -> ResponseReturnValue:
+    """Take one duty off the list."""
+    form = forms.KeepForm()
+    if form.validate_on_submit():
+        services.take_off(list_id, assignment_id, reason=form.reason.data.strip(), by=current_user)
+        return redirect(url_for(".disposal", list_id=list_id))
+    services.get_list(list_id)
+    return render_template("retention/keep.html", form=form, list_id=list_id)
+
+
+@bp.get("/my-data")
+@requires(Role.LEARNER)
+def my_data() -> ResponseReturnValue:
+    """What the portal keeps of oneself, and how to get it."""
+    return render_template("retention/my_data.html")
+
+
+@bp.get("/my-data.zip")
+@requires(Role.LEARNER)
+def my_data_zip() -> ResponseReturnValue:
+    """All of it as one file."""
+    if current_user.is_kiosk:
+        raise Refused(_("Download it on a device of your own, or ask HR for it."))
+    return Response(
+        own_data.pack(current_user),
+        mimetype="application/zip",
+        headers={"Content-Disposition": "attachment; filename=my-data.zip"},
+    )

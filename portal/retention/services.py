@@ -1,0 +1,243 @@
+"""Sets periods and holds, and lists what is past its period."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from typing import Any
+from uuid import UUID
+
+from flask_babel import gettext as _
+from sqlalchemy import ColumnElement, Select, and_, exists, false, func, insert, or_, select
+from sqlalchemy.orm import joinedload
+
+from portal import db
+from portal.attestations.models import Disposal
+from portal.audit import services as audit
+from portal.campaigns import schedule
+from portal.campaigns.models import Assignment, Campaign
+from portal.errors import NotFound, Refused
+from portal.people.models import Person
+from portal.people.services import Identity
+from portal.retention.models import DisposalItem, DisposalList, LegalHold, RetentionRule
+
+PER_PAGE = 50
+WORD = "DISPOSE"
+
+
+@dataclass(frozen=True)
+class Line:
+    """One duty on a disposal list."""
+
+    assignment_id: UUID
+    full_name: str
+    title: str
+    due_on: date
+    kept_because: str
+    done_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How far a list is."""
+
+    total: int
+    kept: int
+    done: int
+
+
+def list_rules() -> Sequence[tuple[Campaign, RetentionRule | None]]:
+    """Every campaign with its period, newest first."""
+    rows = db.session.execute(
+        select(Campaign, RetentionRule)
+        .outerjoin(RetentionRule, RetentionRule.campaign_id == Campaign.id)
+        .options(joinedload(RetentionRule.by))
+        .order_by(Campaign.opens_on.desc(), Campaign.title)
+    )
+    return [(row[0], row[1]) for row in rows]
+
+
+def set_period(campaign_id: UUID, months: int | None, *, by: Identity) -> None:
+    """Keep a campaign's data for so many months after its due date or signature; None: for ever."""
+    rule = db.session.get(RetentionRule, campaign_id, with_for_update=True)
+    before = rule.months if rule else None
+    if months is None:
+        if rule is not None:
+            db.session.delete(rule)
+    elif rule is None:
+        db.session.add(RetentionRule(campaign_id=campaign_id, months=months, by_id=by.id))
+    else:
+        rule.months, rule.by_id, rule.at = months, by.id, db.utc_now()
+    db.session.flush()
+    audit.record(
+        "retention.period_set", subject=campaign_id, actor=by.id, before=before, after=months
+    )
+
+
+def list_holds() -> Sequence[LegalHold]:
+    """All holds, those in force first."""
+    return db.session.scalars(
+        select(LegalHold)
+        .options(
+            joinedload(LegalHold.campaign), joinedload(LegalHold.person), joinedload(LegalHold.by)
+        )
+        .order_by(LegalHold.ended_at.is_not(None), LegalHold.at.desc())
+    ).all()
+
+
+def hold(*, campaign_id: UUID | None, username: str, reason: str, by: Identity) -> LegalHold:
+    """Hold a campaign's data, or that of the person with this username.
+
+    Refuses a username that nobody has, and both or neither.
+    """
+    name = username.strip().lower()
+    if bool(name) is (campaign_id is not None):
+        raise Refused(_("Choose a campaign, or write a username: one of the two."))
+    person_id = None
+    if name:
+        person_id = db.session.scalar(select(Person.id).where(func.lower(Person.username) == name))
+        if person_id is None:
+            raise Refused(_("Nobody has this username."))
+    held = LegalHold(campaign_id=campaign_id, person_id=person_id, reason=reason, by_id=by.id)
+    db.session.add(held)
+    db.session.flush()
+    audit.record("retention.held", subject=held.id, actor=by.id)
+    return held
+
+
+def end_hold(hold_id: UUID, *, by: Identity) -> None:
+    """End a hold. Raises NotFound for one that is not in force."""
+    held = db.session.get(LegalHold, hold_id, with_for_update=True)
+    if held is None or held.ended_at is not None:
+        raise NotFound
+    held.ended_at = db.utc_now()
+    db.session.flush()
+    audit.record("retention.hold_ended", subject=held.id, actor=by.id)
+
+
+def count_past(today: date) -> tuple[int, int]:
+    """How many duties are past their period, and how many more are held."""
+    past = db.session.scalars(select(func.count()).select_from(_past(today).subquery())).one()
+    held = db.session.scalars(
+        select(func.count()).select_from(_past(today, held=True).subquery())
+    ).one()
+    return past, held
+
+
+def make_list(*, by: Identity, today: date) -> DisposalList:
+    """List what is past its period and not held. Refuses an empty list."""
+    made = DisposalList(made_by=by.id)
+    db.session.add(made)
+    db.session.flush()
+    found = db.session.scalars(_past(today)).all()
+    if not found:
+        raise Refused(_("Nothing is past its period."))
+    rows = [{"list_id": made.id, "assignment_id": one} for one in found]
+    db.session.execute(insert(DisposalItem), rows)
+    audit.record("retention.listed", subject=made.id, actor=by.id, duties=len(rows))
+    return made
+
+
+def get_list(list_id: UUID) -> DisposalList:
+    """One list. Raises NotFound."""
+    found = db.session.get(DisposalList, list_id)
+    if found is None:
+        raise NotFound
+    return found
+
+
+def list_lists() -> Sequence[DisposalList]:
+    """All lists, newest first."""
+    return db.session.scalars(
+        select(DisposalList).order_by(DisposalList.made_at.desc()).limit(50)
+    ).all()
+
+
+def count_items(list_id: UUID) -> Counts:
+    """How far a list is."""
+    row = db.session.execute(
+        select(
+            func.count(),
+            func.count().filter(DisposalItem.kept_because != ""),
+            func.count().filter(DisposalItem.done_at.is_not(None)),
+        ).where(DisposalItem.list_id == list_id)
+    ).one()
+    return Counts(*row)
+
+
+def list_items(list_id: UUID, *, page: int) -> list[Line]:
+    """A page of a list by name; pages count from 1. One row more means a next page."""
+    rows = db.session.execute(
+        select(
+            Assignment.id,
+            Person.full_name,
+            Campaign.title,
+            Assignment.due_on,
+            DisposalItem.kept_because,
+            DisposalItem.done_at,
+        )
+        .join(DisposalItem, DisposalItem.assignment_id == Assignment.id)
+        .join(Person, Person.id == Assignment.person_id)
+        .join(Campaign, Campaign.id == Assignment.campaign_id)
+        .where(DisposalItem.list_id == list_id)
+        .order_by(Person.sort_name, Assignment.due_on, Assignment.id)
+        .offset((page - 1) * PER_PAGE)
+        .limit(PER_PAGE + 1)
+    )
+    return [Line(*row) for row in rows]
+
+
+def take_off(list_id: UUID, assignment_id: UUID, *, reason: str, by: Identity) -> None:
+    """Keep one duty's data after all. Refuses once the list is approved."""
+    item = db.session.get(DisposalItem, (list_id, assignment_id))
+    if item is None:
+        raise NotFound
+    if get_list(list_id).approved_at is not None:
+        raise Refused(_("The list is approved already."))
+    item.kept_because = reason
+    db.session.flush()
+    audit.record("retention.taken_off", subject=assignment_id, actor=by.id, list=str(list_id))
+
+
+def approve(list_id: UUID, *, word: str, by: Identity) -> None:
+    """Let what is on the list go; the worker carries it out. Refuses a second time."""
+    if word.strip() != WORD:
+        raise Refused(_("Type %(word)s to approve.", word=WORD))
+    found = db.session.get_one(DisposalList, list_id, with_for_update=True)
+    if found.approved_at is not None:
+        raise Refused(_("The list is approved already."))
+    found.approved_at, found.approved_by = db.utc_now(), by.id
+    db.session.flush()
+    audit.record("retention.approved", subject=list_id, actor=by.id)
+
+
+def is_held() -> ColumnElement[bool]:
+    """Whether a hold is on the person or the campaign of an `Assignment`."""
+    return exists().where(
+        LegalHold.ended_at.is_(None),
+        or_(
+            LegalHold.person_id == Assignment.person_id,
+            LegalHold.campaign_id == Assignment.campaign_id,
+        ),
+    )
+
+
+def describe(rule: RetentionRule) -> str:
+    """The rule in words, for the tombstone."""
+    return f"{rule.months} months after the due date or the signature, whichever is later"
+
+
+def _past(today: date, *, held: bool = False) -> Select[UUID]:
+    """Duties past their period: later than both the due date and the signature."""
+    over: list[Any] = [false()]
+    for rule in db.session.scalars(select(RetentionRule)).all():
+        day = schedule.months_before(today, rule.months)
+        moment = datetime.combine(day, time(), tzinfo=db.settings().zone).astimezone(UTC)
+        over.append(
+            and_(
+                Assignment.campaign_id == rule.campaign_id,
+                Assignment.due_on < day,
+                or_(Assignment.signed_at.is_(None), Assignment.signed_at < moment),
+            )
+        )
+    disposed = exists().where(Disposal.assignment_id == Assignment.id)
+    return select(Assignment.id).where(or_(*over), ~disposed, is_held() if held else ~is_held())

@@ -1,0 +1,276 @@
+import io
+import json
+import zipfile
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from sqlalchemy import select
+
+from portal import db, jobs
+from portal.attestations import sealing, verifying
+from portal.attestations import services as attestations
+from portal.attestations.models import Attestation, Disposal, Evidence
+from portal.attestations.verifying import Outcome
+from portal.campaigns import deciding
+from portal.errors import NotFound, Refused
+from portal.people.services import identify
+from portal.reports import queries
+from portal.reports import verifying as comparing
+from portal.retention import services
+from portal.retention.disposing import DISPOSE
+from tests.factories import make_assignment, make_attestation, make_campaign, make_hr, make_person
+
+DUE = date(2027, 1, 30)
+SECRET = "Zyxomma Quandary"
+
+
+@pytest.fixture
+def harper(app):
+    return identify(make_hr())
+
+
+@pytest.fixture
+def on(clock):
+    def set_to(day):
+        clock(datetime(day.year, day.month, day.day, 12, tzinfo=ZoneInfo("America/Edmonton")))
+
+    set_to(date(2027, 1, 15))
+    return set_to
+
+
+def signed(name="Ada Lovelace", **facts):
+    campaign = make_campaign(due_on=DUE)
+    attestation = make_attestation(person=make_person(name), campaign=campaign, due_on=DUE, **facts)
+    db.finish(keep=True)
+    sealing.do(str(attestation.id))
+    db.session.expire_all()
+    return attestation
+
+
+def let_go(harper, today):
+    made = services.make_list(by=harper, today=today)
+    services.approve(made.id, word="DISPOSE", by=harper)
+    db.finish(keep=True)
+    jobs.run_once(DISPOSE)
+    db.session.expire_all()
+    return made.id
+
+
+def test_without_a_period_nothing_is_ever_listed(app, on, harper):
+    signed()
+
+    assert services.count_past(date(2099, 1, 1)) == (0, 0)
+    with pytest.raises(Refused, match="Nothing is past its period"):
+        services.make_list(by=harper, today=date(2099, 1, 1))
+
+
+def test_a_period_counts_from_the_later_of_due_date_and_signature(app, on, harper):
+    attestation = signed()
+    services.set_period(attestation.assignment.campaign_id, 13, by=harper)
+    attestation.assignment.signed_at = datetime(2027, 2, 10, 18, tzinfo=ZoneInfo("UTC"))
+    db.session.flush()
+
+    assert services.count_past(date(2028, 3, 10)) == (0, 0)
+    assert services.count_past(date(2028, 3, 11)) == (1, 0)
+
+
+def test_a_period_over_a_leap_day_ends_at_the_end_of_february(app, on, harper):
+    duty = make_assignment(campaign=make_campaign(), due_on=date(2027, 2, 27))
+    services.set_period(duty.campaign_id, 12, by=harper)
+
+    assert services.count_past(date(2028, 2, 27)) == (0, 0)
+    assert services.count_past(date(2028, 2, 29)) == (1, 0)
+
+
+def test_what_is_held_is_not_listed(app, on, harper):
+    attestation = signed()
+    services.set_period(attestation.assignment.campaign_id, 1, by=harper)
+    username = attestation.assignment.person.username
+    held = services.hold(campaign_id=None, username=username.upper(), reason="Grievance", by=harper)
+
+    assert services.count_past(date(2028, 1, 1)) == (0, 1)
+
+    services.end_hold(held.id, by=harper)
+    assert services.count_past(date(2028, 1, 1)) == (1, 0)
+    with pytest.raises(NotFound):
+        services.end_hold(held.id, by=harper)
+
+
+def test_a_hold_that_comes_after_the_approval_still_wins(app, on, harper):
+    attestation = signed()
+    campaign_id = attestation.assignment.campaign_id
+    services.set_period(campaign_id, 1, by=harper)
+    made = services.make_list(by=harper, today=date(2028, 1, 1))
+    services.approve(made.id, word="DISPOSE", by=harper)
+    services.hold(campaign_id=campaign_id, username="", reason="Court", by=harper)
+    db.finish(keep=True)
+
+    jobs.run_once(DISPOSE)
+
+    assert db.session.scalars(select(Disposal)).all() == []
+    assert services.count_items(made.id).kept == 1
+    assert DISPOSE.due(1) == []
+
+
+def test_a_list_is_approved_with_the_word_and_once(app, on, harper):
+    attestation = signed()
+    services.set_period(attestation.assignment.campaign_id, 1, by=harper)
+    made = services.make_list(by=harper, today=date(2028, 1, 1))
+
+    with pytest.raises(Refused, match="Type DISPOSE"):
+        services.approve(made.id, word="yes", by=harper)
+    services.approve(made.id, word=" DISPOSE ", by=harper)
+    with pytest.raises(Refused, match="approved already"):
+        services.approve(made.id, word="DISPOSE", by=harper)
+
+
+def test_what_is_taken_off_stays(app, on, harper):
+    attestation = signed()
+    services.set_period(attestation.assignment.campaign_id, 1, by=harper)
+    made = services.make_list(by=harper, today=date(2028, 1, 1))
+    services.take_off(made.id, attestation.assignment_id, reason="Asked to keep.", by=harper)
+    services.approve(made.id, word="DISPOSE", by=harper)
+    db.finish(keep=True)
+
+    jobs.run_once(DISPOSE)
+
+    assert db.session.scalars(select(Evidence.sha256)).all() != []
+
+
+def test_disposal_leaves_no_byte_of_what_it_removes_and_keeps_the_figures(
+    app, on, harper, settings
+):
+    person = make_person(SECRET)
+    duty = make_assignment(person=person, campaign=make_campaign(due_on=DUE), done=True, due_on=DUE)
+    attestations.refuse(duty.id, person=identify(person), comment=f"{SECRET} says no")
+    deciding.give_time(duty, due_on=DUE + timedelta(days=1), reason=f"{SECRET} asks", by=harper)
+    attestation = make_attestation(person=person)
+    for each in db.session.scalars(select(Attestation)).all():
+        db.finish(keep=True)
+        sealing.do(str(each.id))
+    db.session.expire_all()
+    before = queries.total(queries.count_by_department(duty.campaign_id))
+    services.set_period(duty.campaign_id, 1, by=harper)
+    on(date(2028, 6, 1))
+
+    let_go(harper, date(2028, 6, 1))
+
+    after = queries.total(queries.count_by_department(duty.campaign_id))
+    assert before == after
+    assert db.session.get(Attestation, attestation.id).number == attestation.number
+    db.session.close()
+    engine = app.extensions["engine"]
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.connection.driver_connection.execute("VACUUM")
+        connection.connection.driver_connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    data = (settings.data_dir / "portal.sqlite3").read_bytes()
+    assert SECRET.encode() not in data
+
+
+def test_the_log_and_the_facts_agree_after_a_disposal_and_not_without_a_tombstone(app, on, harper):
+    first, second = signed("Ada Lovelace"), signed("Grace Hopper")
+    services.set_period(first.assignment.campaign_id, 1, by=harper)
+
+    let_go(harper, date(2028, 1, 1))
+    assert comparing.compare_facts() == []
+
+    db.session.execute(Evidence.__table__.delete().where(Evidence.attestation_id == second.id))
+    assert any("gone from the facts" in line for line in comparing.compare_facts())
+
+
+def test_anyone_with_the_number_or_a_copy_learns_that_the_record_existed(app, on, harper, client):
+    attestation = signed()
+    pdf = db.session.scalars(select(Evidence.pdf)).one()
+    services.set_period(attestation.assignment.campaign_id, 1, by=harper)
+    number = attestation.number
+
+    let_go(harper, date(2028, 1, 1))
+    verdict = verifying.verify_upload(pdf)
+    page = client.get(f"/attestations/verify/{number}").text
+
+    assert verdict.outcome is Outcome.OURS
+    assert verdict.number == number
+    assert "The City removed its copy" in page
+
+
+def test_a_worker_that_is_killed_leaves_each_duty_whole_or_let_go(app, on, harper, monkeypatch):
+    attestation = signed()
+    services.set_period(attestation.assignment.campaign_id, 1, by=harper)
+    made = services.make_list(by=harper, today=date(2028, 1, 1))
+    services.approve(made.id, word="DISPOSE", by=harper)
+    db.finish(keep=True)
+    from portal.retention import disposing
+
+    def killed(_person_id):
+        raise OSError("killed")
+
+    monkeypatch.setattr(disposing, "_forget_person", killed)
+    with pytest.raises(OSError, match="killed"):
+        DISPOSE.do(str(attestation.assignment_id))
+
+    assert db.session.scalars(select(Evidence.sha256)).all() != []
+    assert db.session.scalars(select(Disposal)).all() == []
+
+
+def test_somebody_still_in_the_directory_keeps_the_name(app, on, harper):
+    attestation = signed("Still Here")
+    services.set_period(attestation.assignment.campaign_id, 1, by=harper)
+    attestation.assignment.person.seen_at = datetime(2028, 1, 1, tzinfo=ZoneInfo("UTC"))
+    on(date(2028, 1, 2))
+
+    let_go(harper, date(2028, 1, 2))
+
+    assert attestation.assignment.person.full_name == "Still Here"
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        ({"reason": ""}, "Write a reason"),
+        ({"reason": "x"}, "one of the two"),
+        ({"reason": "x", "username": "nobody.here"}, "Nobody has this username"),
+    ],
+)
+def test_a_hold_that_cannot_be_is_said_beside_the_field(app, sign_in, data, words):
+    page = sign_in(make_hr()).post("/retention/holds/new", data=data).text
+
+    assert words in page
+
+
+def test_hr_sets_a_period_lists_and_approves_in_the_browser(app, on, sign_in):
+    attestation = signed()
+    campaign_id = attestation.assignment.campaign_id
+    browser = sign_in(make_hr())
+
+    wrong = browser.post(f"/retention/periods/{campaign_id}", data={"months": "5000"}).text
+    browser.post(f"/retention/periods/{campaign_id}", data={"months": "1"})
+    on(date(2027, 6, 1))
+    browser = sign_in(make_hr())
+    overview = browser.get("/retention/").text
+    made = browser.post("/retention/lists").location
+    refused = browser.post(made, data={"word": "yes"}).text
+    browser.post(made, data={"word": "DISPOSE"})
+
+    assert "Write a number from 1 to 1200" in wrong
+    assert "1 duty is past its period." in overview
+    assert "Type DISPOSE to approve." in refused
+    assert "Approved" in browser.get(made).text
+
+
+def test_a_person_takes_all_of_their_own_data_and_nobody_elses(app, on, sign_in):
+    attestation = signed("Ada Lovelace")
+    make_attestation(person=make_person("Grace Hopper"))
+    browser = sign_in(attestation.assignment.person)
+
+    answer = browser.get("/retention/my-data.zip")
+
+    with zipfile.ZipFile(io.BytesIO(answer.data)) as archive:
+        names = archive.namelist()
+        duties = json.loads(archive.read("duties.json"))
+        everything = b"".join(archive.read(name) for name in names)
+    assert "README.txt" in names
+    assert len([name for name in names if name.startswith("records/")]) == 1
+    assert duties[0]["answers"]
+    assert b"Ada Lovelace" in everything
+    assert b"Grace Hopper" not in everything
