@@ -2,7 +2,10 @@ import pytest
 from icalendar import Calendar
 
 from portal import db
+from portal.campaigns.models import Status
+from portal.courses.course import Quiz
 from portal.learning import services
+from portal.learning.models import StepDone
 from tests.factories import (
     make_assignment,
     make_attestation,
@@ -157,3 +160,60 @@ def test_a_get_that_tries_to_write_fails(app, ada, monkeypatch, sign_in):
 
     with pytest.raises(db.WroteInARead):
         browser.get(address(assignment, "start/welcome"))
+
+
+def test_a_quiz_that_did_not_work_out_offers_another_try(ada, sign_in, clock):
+    assignment = make_assignment(person=ada)
+    browser = sign_in(ada)
+    browser.post(address(assignment, "start/welcome"))
+    browser.post(address(assignment, "start/who-you-are"), data={"employer": "city"})
+    progress = progress_of(assignment)
+    quiz = next(step for _section, step in progress.walk if isinstance(step, Quiz))
+    for _section, step in progress.walk:
+        if step is quiz:
+            break
+        if step.key not in progress.done:
+            db.session.add(StepDone(assignment_id=assignment.id, step=step.key, answer={}))
+    db.session.flush()
+    services.start_attempt(progress_of(assignment), quiz)
+    for key, _order in progress_of(assignment).attempts[0].questions:
+        question = quiz.get_question(key)
+        wrong = next(at for at in range(len(question.options)) if at not in question.correct)
+        services.answer(progress_of(assignment), quiz, key, [wrong])
+    db.finish(keep=True)
+    clock(db.utc_now() + quiz.rules.delay)
+
+    page = browser.get(address(assignment, quiz.key) + "/result").text
+    again = browser.post(address(assignment, quiz.key), follow_redirects=True).text
+
+    assert "Not enough right answers yet" in page
+    assert "Try the questions again" in page
+    assert "Check my answer" in again
+
+
+def test_who_signed_before_sees_first_that_nothing_changed(app, sign_in):
+    person = make_person("Ada Lovelace")
+    make_attestation(person=person)
+    campaign = make_campaign(title="Next year")
+    duty = make_assignment(person=person, campaign=campaign)
+    duty.since_version_id = duty.course_version_id
+    browser = sign_in(person)
+
+    page = browser.get(f"/learning/{duty.id}/", follow_redirects=True).text
+
+    assert "What changed since you last signed" in page
+    assert "Nothing changed." in page
+
+
+def test_who_is_released_has_nothing_to_do(ada, sign_in):
+    assignment = make_assignment(person=ada)
+    assignment.status = Status.WAIVED
+    first = address(assignment, progress_of(assignment).walk[0][1].key)
+    browser = sign_in(ada)
+
+    tasks = browser.get("/learning/").text
+    refused = browser.post(first)
+
+    assert "HR has released you." in tasks
+    assert "There is nothing to do." in tasks
+    assert refused.status_code == 409
