@@ -1,8 +1,15 @@
+import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from sqlalchemy import select, text
+from sqlalchemy.orm import Session
 
 from portal import db
-from portal.migrations import upgrade
+from portal.attestations.models import Attestation, RecordKind
+from portal.campaigns import audience
+from portal.migrations import config, upgrade
+from tests import servers
 
 
 def differences(engine):
@@ -23,3 +30,105 @@ def test_migrating_twice_changes_nothing(each_app):
     upgrade(engine)
 
     assert differences(engine) == []
+
+
+ADA, VERSION, CAMPAIGN, DUTY, RECORD = (f"{number:032x}" for number in range(1, 6))
+AT = "2026-11-20 12:00:00"
+
+
+def a_portal_of_the_first_release(engine):
+    """One signed record, as version 0001 of the database held it."""
+    with engine.begin() as connection:
+        command.upgrade(config(connection), "0001")
+    rows = {
+        "people": {
+            "id": ADA,
+            "directory_id": "ada",
+            "username": "ada",
+            "full_name": "Ada Lovelace",
+            "family_name": "Lovelace",
+            "sort_name": "lovelace, ada",
+            "email": "",
+            "department": "Transit",
+            "job_title": "",
+            "kind": "employee",
+            "sponsor": "",
+            "roles": '["learner"]',
+            "audiences": '["employee"]',
+            "seen_at": AT,
+        },
+        "course_versions": {
+            "id": VERSION,
+            "key": "course",
+            "number": 1,
+            "title": "Course",
+            "content_hash": "0" * 64,
+            "archive": b"",
+            "published_at": AT,
+        },
+        "campaigns": {
+            "id": CAMPAIGN,
+            "key": "annual-2026",
+            "title": "Annual",
+            "kind": "annual",
+            "course_version_id": VERSION,
+            "audience": "employee",
+            "opens_on": "2026-11-01",
+            "due_on": "2026-12-31",
+        },
+        "assignments": {
+            "id": DUTY,
+            "campaign_id": CAMPAIGN,
+            "person_id": ADA,
+            "department": "Transit",
+            "due_on": "2026-12-31",
+            "status": "signed",
+            "assigned_at": AT,
+            "signed_at": AT,
+        },
+        "attestations": {
+            "id": RECORD,
+            "assignment_id": DUTY,
+            "number": "MH-1",
+            "record": "{}",
+            "record_sha256": "0" * 64,
+            "signed_at": AT,
+        },
+    }
+    with engine.begin() as connection:
+        for name, row in rows.items():
+            names = ", ".join(f'"{column}"' for column in row)
+            values = ", ".join(f":{column}" for column in row)
+            connection.execute(text(f"INSERT INTO {name} ({names}) VALUES ({values})"), row)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def unmigrated(request, tmp_path):
+    """An empty database of each kind."""
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path / 'old.sqlite3'}"
+    else:
+        server = request.getfixturevalue("postgres")
+        servers.create_database(server, "first_release")
+        url = f"{server}/first_release"
+    engine = db.make_engine(url)
+    yield engine
+    engine.dispose()
+
+
+def test_a_portal_of_the_first_release_keeps_what_was_signed(unmigrated):
+    a_portal_of_the_first_release(unmigrated)
+
+    upgrade(unmigrated)
+
+    assert differences(unmigrated) == []
+    with Session(unmigrated) as session:
+        attestation = session.scalars(select(Attestation)).one()
+        assignment = attestation.assignment
+        assert attestation.kind is RecordKind.SIGNED
+        assert assignment.course_version_id == assignment.campaign.course_version_id
+        assert assignment.course_version.change == "first"
+        assert assignment.campaign.is_open
+        assert assignment.campaign.filled_at is not None
+        assert audience.read(assignment.campaign.audience).takes(assignment.person)
+        assert assignment.person.groups == []

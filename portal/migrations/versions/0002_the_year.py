@@ -245,7 +245,7 @@ def upgrade() -> None:
         batch_op.create_foreign_key(batch_op.f('fk_assignments_since_version_id'), 'course_versions', ['since_version_id'], ['id'])
 
     with op.batch_alter_table('attestations', schema=None) as batch_op:
-        batch_op.add_column(sa.Column('kind', sa.Enum('signed', 'paper', 'refused', name='recordkind', native_enum=False, length=10), nullable=False, server_default=""))
+        batch_op.add_column(sa.Column('kind', sa.Enum('signed', 'paper', 'refused', name='recordkind', native_enum=False, length=10), nullable=False, server_default='signed'))
         batch_op.add_column(sa.Column('disposed_at', db.UtcDateTime(timezone=True), nullable=True))
         batch_op.drop_constraint(batch_op.f('uq_attestations_assignment_id'), type_='unique')
         batch_op.create_index(batch_op.f('ix_attestations_assignment_id'), ['assignment_id'], unique=False)
@@ -288,7 +288,8 @@ def upgrade() -> None:
         batch_op.create_foreign_key(batch_op.f('fk_sessions_kiosk_id'), 'kiosks', ['kiosk_id'], ['id'])
 
     # Every campaign was open, and a duty was on its campaign's version.
-    op.execute("UPDATE campaigns SET launched_at = changed_at")
+    op.execute("UPDATE campaigns SET launched_at = changed_at, filled_at = changed_at")
+    op.execute("""UPDATE course_versions SET "change" = CASE number WHEN 1 THEN 'first' ELSE 'minor' END""")
     op.execute("UPDATE assignments SET course_version_id = (SELECT course_version_id FROM campaigns WHERE campaigns.id = assignments.campaign_id)")
     with op.batch_alter_table('assignments', schema=None) as batch_op:
         batch_op.alter_column('course_version_id', existing_type=sa.Uuid(), nullable=False)
