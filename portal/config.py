@@ -13,6 +13,8 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, reset_tzpath
 
+from portal.keyfiles import make_once
+
 # The hour on a record must not depend on how old a machine's zone files are: zones change (the
 # City's own did in 2026). We take the pinned tzdata package, as Babel's pytz does.
 reset_tzpath(())
@@ -272,10 +274,4 @@ def _writable(folder: Path) -> bool:
 
 
 def _demo_secret(folder: Path) -> bytes:
-    path = folder / "secret-key"
-    try:
-        with open(path, "xb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
-            file.write(secrets.token_bytes(32))
-    except FileExistsError:
-        pass
-    return path.read_bytes()
+    return make_once(folder / "secret-key", lambda: secrets.token_bytes(32)).read_bytes()

@@ -5,7 +5,6 @@ so that it still fits a checkpoint that somebody else keeps. What came after the
 can be withheld without trace; no log can change that.
 """
 
-import os
 from base64 import b64decode, b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from portal.audit import services, tree
 from portal.audit.models import AuditEntry, AuditHead, Checkpoint
 from portal.config import Settings
 from portal.jobs import Job
+from portal.keyfiles import make_once
 
 ED25519 = b"\x01"
 EVERY = timedelta(days=1)
@@ -64,7 +64,7 @@ def load_signer(settings: Settings) -> Signer:
     """The key of the settings; in the demo it is made at the first use."""
     path = Path(settings.checkpoint_key_file or settings.data_dir / "keys" / "checkpoint.pem")
     if not settings.checkpoint_key_file:
-        _make_key(path)
+        make_once(path, _make_key)
     key = serialization.load_pem_private_key(path.read_bytes(), None)
     if not isinstance(key, Ed25519PrivateKey):
         raise ValueError(f"{path} holds no Ed25519 key.")
@@ -177,18 +177,12 @@ def _key_id(name: str, public: bytes) -> bytes:
     return sha256(name.encode() + b"\n" + ED25519 + public).digest()[:4]
 
 
-def _make_key(path: Path) -> None:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    pem = Ed25519PrivateKey.generate().private_bytes(
+def _make_key() -> bytes:
+    return Ed25519PrivateKey.generate().private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption(),
     )
-    try:
-        with open(path, "xb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
-            file.write(pem)
-    except FileExistsError:
-        pass
 
 
 def _due(_limit: int) -> list[str]:

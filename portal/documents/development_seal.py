@@ -1,7 +1,5 @@
 """A seal for trying the portal out, made at the first start. It says so, and proves nothing."""
 
-import os
-import secrets
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -9,6 +7,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
+
+from portal.keyfiles import make_once
 
 DEVELOPMENT = "DEVELOPMENT – NOT VALID"
 """Part of the common name of every seal that must not be used in earnest."""
@@ -19,23 +19,7 @@ _DEVELOPMENT_DAYS = 3650
 
 def development_seal(folder: Path, organization: str) -> Path:
     """The file with the development key; of several processes at once, one makes it."""
-    path = folder / "development-seal.pem"
-    if path.exists():
-        return path
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    draft = folder / f".{path.name}.{secrets.token_hex(8)}"
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(_make(organization))
-        file.flush()
-        os.fsync(file.fileno())
-    try:
-        os.link(draft, path)  # fails when another process was faster: then its key is the key
-    except FileExistsError:
-        pass
-    finally:
-        draft.unlink()
-    return path
+    return make_once(folder / "development-seal.pem", lambda: _make(organization))
 
 
 def _make(organization: str) -> bytes:
