@@ -1,21 +1,24 @@
 """Who would get a duty, who would not, and why: before a launch and after."""
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
 from flask_babel import gettext as _
-from sqlalchemy import ColumnElement, and_, case, func, literal, not_, or_, select
+from sqlalchemy import ColumnElement, Select, and_, case, func, literal, not_, or_, select
+from sqlalchemy.orm import aliased
 
 from portal import db
 from portal.campaigns import audience, giving
-from portal.campaigns.models import Campaign, Kind
+from portal.campaigns.models import Assignment, Campaign, Kind
 from portal.people.models import Person
 from portal.people.services import sort_name
 
 PER_PAGE = 50
+_Duty = aliased(Assignment)  # the one in this campaign; rules ask for others
 
 
 class Group(StrEnum):
@@ -52,19 +55,30 @@ class Counts:
         return self.exempt + self.signed_lately + self.same_duty
 
 
-def count(campaign: Campaign) -> Counts:
-    """How many people get the duty, and how many do not, in one look at the directory's people."""
-    asked = select(_why(campaign).label("why")).select_from(Person).subquery()
-    rows: dict[str, int] = dict(
-        db.session.execute(select(asked.c.why, func.count()).group_by(asked.c.why)).all()
-    )
-    return Counts(*(rows.get(key, 0) for key in ("in", "exempt", "signed", "same", "out")))
+def count(campaign: Campaign) -> tuple[Counts, list[tuple[str, int]]]:
+    """How many people get the duty and how many do not, and those who do by department.
+
+    One look at everybody in the directory.
+    """
+    asked = _asked(campaign, Person.department).subquery()
+    rows = db.session.execute(
+        select(asked.c.why, asked.c.department, func.count())
+        .group_by(asked.c.why, asked.c.department)
+        .order_by(asked.c.department)
+    ).all()
+    totals: Counter[str] = Counter()
+    for why, _department, number in rows:
+        totals[why] += number
+    counts = Counts(*(totals[key] for key in ("in", "exempt", "signed", "same", "out")))
+    return counts, [(department, number) for why, department, number in rows if why == "in"]
 
 
 def list_people(campaign: Campaign, group: Group, *, name: str, page: int) -> list[Line]:
     """A page of one group by name; pages count from 1. One row more means a next page."""
     why = _why(campaign)
-    query = select(Person, why).where(_is_in(group, why))
+    query = _asked(campaign, Person).where(_is_in(group, why))
+    if group is not Group.IN:
+        query = query.where(_Duty.id.is_(None))  # says the same, and is found by an index
     for part in sort_name(name, "").replace(",", " ").split():
         query = query.where(Person.sort_name.contains(part, autoescape=True))
     rows = db.session.execute(
@@ -78,7 +92,7 @@ def list_people(campaign: Campaign, group: Group, *, name: str, page: int) -> li
 def each_person(campaign: Campaign) -> Iterator[tuple[Person, str]]:
     """Everybody with the reason why they have no duty, empty for who has; memory stays small."""
     rows = db.session.execute(
-        select(Person, _why(campaign))
+        _asked(campaign, Person)
         .order_by(Person.sort_name, Person.id)
         .execution_options(yield_per=500)
     )
@@ -86,21 +100,15 @@ def each_person(campaign: Campaign) -> Iterator[tuple[Person, str]]:
         yield person, _line(campaign, person, key).why
 
 
-def list_departments(campaign: Campaign) -> Sequence[tuple[str, int]]:
-    """How many people of each department get the duty, by name."""
-    why = _why(campaign)
-    rows = db.session.execute(
-        select(Person.department, func.count())
-        .where(why == "in")
-        .group_by(Person.department)
-        .order_by(Person.department)
-    )
-    return [(row[0], row[1]) for row in rows]
+def _asked(campaign: Campaign, *columns: Any) -> Select[*tuple[Any, ...]]:
+    """Everybody, with how they stand to the campaign."""
+    mine = and_(_Duty.person_id == Person.id, _Duty.campaign_id == campaign.id)
+    return select(*columns, _why(campaign).label("why")).select_from(Person).outerjoin(_Duty, mine)
 
 
 def _why(campaign: Campaign) -> ColumnElement[str]:
     return case(
-        (giving.has_duty(campaign.id), "in"),
+        (_Duty.id.is_not(None), "in"),
         (not_(giving.in_audience(campaign)), "out"),
         (giving.exempt(campaign.id), "exempt"),
         (giving.signed_lately(campaign), "signed"),

@@ -56,12 +56,13 @@ def new() -> ResponseReturnValue:
 def campaign(campaign_id: UUID) -> ResponseReturnValue:
     """One campaign: what it is, whom it reaches, and what can be done."""
     found = planning.get_campaign(campaign_id)
+    counts, departments = previewing.count(found)
     page = render_template(
         "campaigns/campaign.html",
         campaign=found,
         sentence=rules.read(found.audience).sentence(),
-        counts=previewing.count(found),
-        departments=previewing.list_departments(found),
+        counts=counts,
+        departments=departments,
         exemptions=[
             (each, rules.read(each.audience).sentence())
             for each in deciding.list_exemptions(campaign_id)
@@ -132,7 +133,7 @@ def preview(campaign_id: UUID) -> ResponseReturnValue:
     asked = request.args.get("group", "")
     group = Group(asked) if asked in set(Group) else Group.IN
     form = forms.PreviewForm(request.args, data={"group": group.value})
-    counts = previewing.count(found)
+    counts, _departments = previewing.count(found)
     form.group.choices = [
         SelectChoice(Group.IN.value, _("Get the duty (%(num)s)", num=counts.inside)),
         SelectChoice(Group.LEFT_OUT.value, _("Left out (%(num)s)", num=counts.left_out)),

@@ -1,7 +1,7 @@
 """Queues mail in the transaction of its cause, and finds what became of it."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from functools import lru_cache
 from typing import Any
@@ -21,11 +21,36 @@ from portal.errors import NotFound, Refused
 from portal.mail.models import Mail
 
 PER_PAGE = 50
+BATCH = 100  # rows of one statement
 STATES = ("queued", "retrying", "sent", "refused")
 _ADDRESS = re.compile(r"[^\s@<>,;\"]+@[^\s@<>,;\"]+")
 
 
-def queue_mail(
+def queue_mail(name: str, **words: Any) -> bool:
+    """Queue one mail, as `write` makes it; it is sent when the caller commits.
+
+    False when a mail of the same cause is there already.
+    """
+    return queue_mails([write(name, **words)]) == 1
+
+
+def queue_mails(rows: Sequence[dict[str, Any]]) -> int:
+    """Queue what `write` made, in few statements; returns how many were new."""
+    dialect = db.session.get_bind().dialect.name
+    insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
+    queued = 0
+    for start in range(0, len(rows), BATCH):
+        found = db.session.scalars(
+            insert(Mail)
+            .values(rows[start : start + BATCH])
+            .on_conflict_do_nothing(index_elements=["key"])
+            .returning(Mail.id)
+        )
+        queued += len(found.all())
+    return queued
+
+
+def write(
     name: str,
     *,
     to: UUID | None,
@@ -34,40 +59,31 @@ def queue_mail(
     language: str,
     event: Mapping[str, str] | None = None,
     **words: Any,
-) -> bool:
-    """Queue the mail `name` (a folder in templates/mail); it is sent when the caller commits.
+) -> dict[str, Any]:
+    """The mail `name` (a folder in templates/mail) in a person's language, ready to be queued.
 
-    `key` tells its cause: a second mail with the same key is not queued, and False is returned.
-    `event` (uid, title, due_on, link) goes along as a calendar file. Raises ValueError for an
-    address that is none.
+    `key` tells its cause: a second mail with the same key is not queued. `event` (uid, title,
+    due_on, link) goes along as a calendar file. Raises ValueError for an address that is none.
     """
     if not _ADDRESS.fullmatch(address):
         raise ValueError("This is no mail address.")
     subject, body = _templates(name, language)
     settings = db.settings()
     words |= {"settings": settings, "address": settings.base_url}
-    dialect = db.session.get_bind().dialect.name
-    insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
-    queued = db.session.scalar(
-        insert(Mail)
-        .values(
-            id=uuid4(),
-            key=key,
-            name=name,
-            person_id=to,
-            address=address,
-            language=language,
-            subject=" ".join(subject.render(words).split())[:300],
-            text=body.render(words).strip() + "\n",
-            event=dict(event) if event else None,
-            queued_at=db.utc_now(),
-            tries=0,
-            server_said="",
-        )
-        .on_conflict_do_nothing(index_elements=["key"])
-        .returning(Mail.id)
-    )
-    return queued is not None
+    return {
+        "id": uuid4(),
+        "key": key,
+        "name": name,
+        "person_id": to,
+        "address": address,
+        "language": language,
+        "subject": " ".join(subject.render(words).split())[:300],
+        "text": body.render(words).strip() + "\n",
+        "event": dict(event) if event else None,
+        "queued_at": db.utc_now(),
+        "tries": 0,
+        "server_said": "",
+    }
 
 
 def list_mails(*, state: str, search: str, page: int) -> list[Mail]:

@@ -93,7 +93,7 @@ def nudge(person: Person, *, by: UUID, today: date) -> bool:
         )
     )
     db.session.flush()
-    _write(NUDGE, person, duties, today)
+    mail.queue_mails([_write(NUDGE, person, duties, today)])
     return True
 
 
@@ -164,7 +164,7 @@ def _remind(people: Sequence[Person], due_dates: list[tuple[UUID, date, int]], t
         _open_duties(due_dates, today).where(Assignment.person_id.in_(ids))
     ):
         found.setdefault(row.person_id, []).append(row)
-    rows, named = [], []
+    rows, named, mails = [], [], []
     for person in people:
         duties = [_due(row, today) for row in found.get(person.id, ())]
         if not duties:
@@ -180,7 +180,9 @@ def _remind(people: Sequence[Person], due_dates: list[tuple[UUID, date, int]], t
             }
         )
         if person.email:
-            _write(REMINDER, person, sorted(duties, key=lambda each: each.due_on), today)
+            in_order = sorted(duties, key=lambda each: each.due_on)
+            mails.append(_write(REMINDER, person, in_order, today))
+    mail.queue_mails(mails)
     if rows:
         db.session.execute(insert(Reminder), rows)
         db.session.execute(
@@ -190,10 +192,10 @@ def _remind(people: Sequence[Person], due_dates: list[tuple[UUID, date, int]], t
         )
 
 
-def _write(name: str, person: Person, duties: Sequence[Due], today: date) -> None:
+def _write(name: str, person: Person, duties: Sequence[Due], today: date) -> dict[str, Any]:
     settings = db.settings()
     first = duties[0]
-    mail.queue_mail(
+    return mail.write(
         name,
         to=person.id,
         address=person.email,

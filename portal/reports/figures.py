@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from flask_babel import gettext as _
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, String, func, select
 from sqlalchemy.orm import aliased
 
 from portal import db
@@ -236,7 +236,7 @@ def _hour(column: Any) -> ColumnElement[str]:
     if db.session.get_bind().dialect.name == "postgresql":
         utc = func.timezone("UTC", column)
         return func.to_char(utc, "YYYY-MM-DD HH24")
-    return func.strftime("%Y-%m-%d %H", column)
+    return func.substr(column, 1, 13, type_=String)  # as SQLite keeps a time
 
 
 def _day_of(hour: str) -> date:

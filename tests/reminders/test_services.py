@@ -220,7 +220,7 @@ def test_the_mail_is_queued_with_the_note_of_it_or_not_at_all(app, on, monkeypat
     def full(*_args, **_words):
         raise OSError("the disk is full")
 
-    monkeypatch.setattr(services.mail, "queue_mail", full)
+    monkeypatch.setattr(services.mail, "queue_mails", full)
     with pytest.raises(OSError, match="full"):
         services.remind(TUESDAY)
     db.finish(keep=False)
