@@ -5,7 +5,7 @@ from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
 from flask_wtf.file import FileField
 from wtforms import BooleanField, PasswordField, StringField, TextAreaField, ValidationError
-from wtforms.validators import InputRequired, Length
+from wtforms.validators import DataRequired, InputRequired, Length
 
 from portal.attestations.naming import same_name
 from portal.attestations.recording import MOST_BYTES
@@ -22,7 +22,7 @@ class SignForm(FlaskForm):
     )
     typed_name = StringField(
         _l("Type your full name to sign"),
-        validators=[InputRequired(_l("Type your full name")), Length(max=200)],
+        validators=[DataRequired(_l("Type your full name")), Length(max=200)],
         render_kw={"autocomplete": "name", "spellcheck": "false"},
     )
     password = PasswordField(
@@ -48,7 +48,7 @@ class DisagreeForm(FlaskForm):
     comment = TextAreaField(
         _l("What do you not agree with?"),
         validators=[
-            InputRequired(_l("Write what you do not agree with")),
+            DataRequired(_l("Write what you do not agree with")),
             Length(max=4000, message=_l("Write at most %(max)d characters")),
         ],
         render_kw={"rows": 6},
@@ -111,7 +111,7 @@ class NumberForm(FlaskForm):
 
     number = StringField(
         _l("Receipt number"),
-        validators=[InputRequired(_l("Enter the receipt number")), Length(max=60)],
+        validators=[DataRequired(_l("Enter the receipt number")), Length(max=60)],
         render_kw={"autocomplete": "off", "spellcheck": "false"},
     )
 

@@ -206,6 +206,7 @@ class _Words:
         self.decided = {
             "waived": _("Released"),
             "exempted": _("Released by a rule"),
+            "left": _("Left"),
             "returned": _("Release ended"),
             "extended": _("More time"),
             "paused": _("The clock stands"),

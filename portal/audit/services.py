@@ -36,7 +36,7 @@ ACTIONS: dict[str, frozenset[str]] = {
     "retention.listed": frozenset({"duties"}),
     "retention.taken_off": frozenset({"list"}),
     "retention.approved": frozenset(),
-    "record.disposed": frozenset({"rule"}),
+    "record.disposed": frozenset({"rule", "removed", "records", "attempts"}),
     "person.data_downloaded": frozenset(),
     "person.nudged": frozenset(),
     "team.delegated": frozenset({"deputy", "until"}),

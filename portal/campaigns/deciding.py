@@ -10,7 +10,7 @@ from uuid import UUID
 
 from flask_babel import gettext as _
 from sqlalchemy import Select, and_, exists, insert, or_, select, update
-from sqlalchemy.orm import joinedload
+from sqlalchemy.orm import aliased, joinedload
 
 from portal import db
 from portal.audit import services as audit
@@ -30,6 +30,8 @@ from portal.errors import NotFound, Refused
 from portal.jobs import Job
 from portal.people.models import Person
 from portal.people.services import Identity
+
+RELEASES = (Decision.WAIVED, Decision.EXEMPTED, Decision.LEFT)
 
 
 def get_assignment(assignment_id: UUID) -> Assignment:
@@ -78,7 +80,7 @@ def take_back(assignment: Assignment, *, reason: str, by: Identity | None) -> No
         select(DutyDecision.status_before)
         .where(
             DutyDecision.assignment_id == assignment.id,
-            DutyDecision.decision.in_([Decision.WAIVED, Decision.EXEMPTED]),
+            DutyDecision.decision.in_(RELEASES),
         )
         .order_by(DutyDecision.at.desc())
         .limit(1)
@@ -260,9 +262,20 @@ def settle_person(person_id: UUID, *, today: date) -> None:
 
 
 def settle(assignment_id: UUID, *, today: date) -> None:
-    """Bring one duty in line with today: a release is over, a leave began or ended."""
+    """Bring one duty in line with today.
+
+    A release is over, a leave began or ended, the person left or came back.
+    """
     assignment = get_assignment(assignment_id)
     _lock(assignment)
+    if assignment.person.left_on is not None:
+        if assignment.status not in DISCHARGED:
+            before, assignment.status = assignment.status, Status.WAIVED
+            reason = _("Left: does not work here any more.")
+            _decide(assignment, Decision.LEFT, reason=reason, status_before=before, by=None)
+        return
+    if assignment.status is Status.WAIVED and _last_release(assignment.id) is Decision.LEFT:
+        take_back(assignment, reason=_("Works here again."), by=None)
     leave = db.session.scalar(
         select(Leave).where(Leave.person_id == assignment.person_id, _is_on(today))
     )
@@ -313,7 +326,37 @@ SETTLE = Job("settle", _due, _do)
 """Releases that are over, leaves that begin and end."""
 
 
+def _last_release(assignment_id: UUID) -> Decision | None:
+    return db.session.scalar(
+        select(DutyDecision.decision)
+        .where(DutyDecision.assignment_id == assignment_id, DutyDecision.decision.in_(RELEASES))
+        .order_by(DutyDecision.at.desc())
+        .limit(1)
+    )
+
+
 def _unsettled(today: date) -> Select[UUID]:
+    open_campaign = Assignment.campaign_id.in_(
+        select(Campaign.id).where(Campaign.closed_at.is_(None))
+    )
+    left = select(Person.id).where(Person.left_on.is_not(None))
+    # Who left and is here again: their duty is released still, and by nothing later.
+    later = aliased(DutyDecision)
+    came_back = (
+        select(DutyDecision.assignment_id)
+        .join(Person, Person.id == Assignment.person_id)
+        .where(
+            DutyDecision.assignment_id == Assignment.id,
+            DutyDecision.decision == Decision.LEFT,
+            Person.left_on.is_(None),
+            ~exists().where(
+                later.assignment_id == Assignment.id,
+                later.decision.in_([Decision.RETURNED, *RELEASES]),
+                later.at > DutyDecision.at,
+            ),
+        )
+        .exists()
+    )
     on_leave = exists().where(Leave.person_id == Assignment.person_id, _is_on(today))
     away = select(Leave.person_id).where(_is_on(today))
     return select(Assignment.id).where(
@@ -322,9 +365,16 @@ def _unsettled(today: date) -> Select[UUID]:
             and_(Assignment.paused_on.is_not(None), ~on_leave),
             and_(
                 Assignment.person_id.in_(away),
+                Assignment.person_id.not_in(left),
                 Assignment.paused_on.is_(None),
                 Assignment.status.not_in(DISCHARGED),
             ),
+            and_(
+                Assignment.person_id.in_(left),
+                Assignment.status.not_in(DISCHARGED),
+                open_campaign,
+            ),
+            and_(Assignment.status == Status.WAIVED, open_campaign, came_back),
         )
     )
 

@@ -96,6 +96,7 @@ def has_duty(campaign_id: UUID) -> ColumnElement[bool]:
 def is_to_have(campaign: Campaign) -> ColumnElement[bool]:
     """Who should get a duty now and has none."""
     return and_(
+        Person.left_on.is_(None),
         in_audience(campaign),
         not_(has_duty(campaign.id)),
         not_(exempt(campaign.id)),
@@ -173,8 +174,10 @@ def _give(campaign: Campaign, people: Iterable[Row[*tuple[Any, ...]]]) -> None:
 
 
 def count_people(where: ColumnElement[bool]) -> int:
-    """How many people fit."""
-    return db.session.scalars(select(func.count()).select_from(Person).where(where)).one()
+    """How many people who work here fit."""
+    return db.session.scalars(
+        select(func.count()).select_from(Person).where(Person.left_on.is_(None), where)
+    ).one()
 
 
 def _due(limit: int) -> list[str]:

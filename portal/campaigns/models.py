@@ -53,6 +53,7 @@ class Decision(StrEnum):
     EXEMPTED = "exempted"  # released by a rule for a group
     RETURNED = "returned"  # a release ended: the duty is back
     EXTENDED = "extended"  # a new due date
+    LEFT = "left"  # the person does not work here any more
     PAUSED = "paused"  # a leave of absence began: the clock stands
     RESUMED = "resumed"  # it ended: the days are given back
 

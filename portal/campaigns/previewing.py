@@ -101,9 +101,14 @@ def each_person(campaign: Campaign) -> Iterator[tuple[Person, str]]:
 
 
 def _asked(campaign: Campaign, *columns: Any) -> Select[*tuple[Any, ...]]:
-    """Everybody, with how they stand to the campaign."""
+    """Everybody who works here, with how they stand to the campaign."""
     mine = and_(_Duty.person_id == Person.id, _Duty.campaign_id == campaign.id)
-    return select(*columns, _why(campaign).label("why")).select_from(Person).outerjoin(_Duty, mine)
+    return (
+        select(*columns, _why(campaign).label("why"))
+        .select_from(Person)
+        .outerjoin(_Duty, mine)
+        .where(Person.left_on.is_(None) | _Duty.id.is_not(None))
+    )
 
 
 def _why(campaign: Campaign) -> ColumnElement[str]:

@@ -27,6 +27,7 @@ class Mail(Base):
     language: Mapped[str] = mapped_column(String(10))
     subject: Mapped[str] = mapped_column(String(300))
     text: Mapped[str] = mapped_column(Text)
+    link: Mapped[str] = mapped_column(String(100), default="")  # a secret link, made when sending
     event: Mapped[dict[str, Any] | None] = mapped_column(JSON)  # a due date, for the calendar
     queued_at: Mapped[datetime] = mapped_column(default=utc_now)
     tries: Mapped[int] = mapped_column(default=0)

@@ -9,6 +9,7 @@ from portal.db import Base
 for room in (
     "people",
     "courses",
+    "contractors",
     "campaigns",
     "learning",
     "attestations",

@@ -3,7 +3,7 @@
 from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
 from wtforms import PasswordField, StringField
-from wtforms.validators import InputRequired, Length
+from wtforms.validators import DataRequired, InputRequired, Length
 
 from portal.people.directory import LONGEST_NAME, LONGEST_PASSWORD
 
@@ -13,7 +13,7 @@ class SignInForm(FlaskForm):
 
     username = StringField(
         _l("Username or work email"),
-        validators=[InputRequired(_l("Enter your username or work email"))],
+        validators=[DataRequired(_l("Enter your username or work email"))],
         render_kw={
             "autocomplete": "username",
             "autocapitalize": "none",
@@ -34,7 +34,7 @@ class KioskForm(FlaskForm):
     name = StringField(
         _l("Name of the device"),
         description=_l("Such as “Tablet in the parks yard”."),
-        validators=[InputRequired(_l("Write a name")), Length(max=100)],
+        validators=[DataRequired(_l("Write a name")), Length(max=100)],
     )
     location = StringField(_l("Where it is (optional)"), validators=[Length(max=200)])
 
@@ -44,6 +44,6 @@ class CodeForm(FlaskForm):
 
     code = StringField(
         _l("Code from HR"),
-        validators=[InputRequired(_l("Enter the code")), Length(max=20)],
+        validators=[DataRequired(_l("Enter the code")), Length(max=20)],
         render_kw={"autocomplete": "off", "autocapitalize": "characters", "spellcheck": "false"},
     )

@@ -192,7 +192,7 @@ def _refusals(mine: ColumnElement[bool]) -> tuple[Counter[date], Counter[date]]:
 def _decisions(mine: ColumnElement[bool]) -> Counter[date]:
     """Releases count up, their ends down."""
     found: Counter[date] = Counter()
-    signs = {Decision.WAIVED: 1, Decision.EXEMPTED: 1, Decision.RETURNED: -1}
+    signs = {Decision.WAIVED: 1, Decision.EXEMPTED: 1, Decision.LEFT: 1, Decision.RETURNED: -1}
     hour = _hour(DutyDecision.at)
     for decision, text, number in db.session.execute(
         select(DutyDecision.decision, hour, func.count())

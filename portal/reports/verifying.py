@@ -26,7 +26,9 @@ def compare_facts() -> list[str]:
     """
     found: list[str] = []
     logged = _logged("attestation.signed") | _logged("attestation.recorded")
-    disposed = _disposed(found)
+    disposals = _logged("record.disposed")
+    disposed = {UUID(key) for key in disposals}
+    found += _compare_tombstones(disposals)
     for key, number, text, kept, signed_at, duty in db.session.execute(
         select(
             Attestation.id,
@@ -49,13 +51,13 @@ def compare_facts() -> list[str]:
             continue
         if sha256(text.encode()).hexdigest() != wanted:
             found.append(f"{name}: the text of its record is not the one that was signed")
+        elif json.loads(text)["signature"]["signed_at"] != f"{signed_at:%Y-%m-%dT%H:%M:%SZ}":
+            found.append(f"{name}: signed_at is not that of its record")
         if kept != wanted:
             found.append(f"{name}: record_sha256 is not that of the log")
-        if json.loads(text)["signature"]["signed_at"] != f"{signed_at:%Y-%m-%dT%H:%M:%SZ}":
-            found.append(f"{name}: signed_at is not that of its record")
     found += [f"attestation {key}: in the log, and gone from the facts" for key in logged]
     found += _compare_evidence(disposed)
-    found += _compare_attempts(disposed)
+    found += _compare_attempts(disposals)
     refused = _logged("attestation.refused")
     for key in db.session.scalars(select(Refusal.id)):
         if refused.pop(str(key), None) is None:
@@ -64,13 +66,23 @@ def compare_facts() -> list[str]:
     return found
 
 
-def _disposed(found: list[str]) -> set[UUID]:
-    """Duties whose data was let go; a tombstone that the log does not know is none."""
-    logged = _logged("record.disposed")
-    kept = set(db.session.scalars(select(Disposal.assignment_id)))
-    for key in kept - {UUID(each) for each in logged}:
-        found.append(f"disposal of {key}: the log does not know it")
-    return {key for key in kept if str(key) in logged}
+def _compare_tombstones(logged: dict[str, dict[str, Any]]) -> list[str]:
+    """What was let go, by the log; the tombstones must say the same."""
+    found: list[str] = []
+    missing = set(logged)
+    for stone in db.session.scalars(select(Disposal)):
+        key = str(stone.assignment_id)
+        missing.discard(key)
+        if key not in logged:
+            found.append(f"tombstone of {key}: the log does not know it")
+            continue
+        entry = logged[key]
+        said = {"rule": stone.rule, "removed": stone.removed, "records": stone.records}
+        if entry["actor"] != str(stone.by_id) or any(
+            entry["details"][name] != value for name, value in said.items()
+        ):
+            found.append(f"tombstone of {key}: it is not what the log says")
+    return found + [f"tombstone of {key}: in the log, and gone from the facts" for key in missing]
 
 
 def _compare_evidence(disposed: set[UUID]) -> list[str]:
@@ -95,15 +107,12 @@ def _compare_evidence(disposed: set[UUID]) -> list[str]:
     return found + [f"sealed PDF of {key}: in the log, and gone from the facts" for key in logged]
 
 
-def _compare_attempts(disposed: set[UUID]) -> list[str]:
+def _compare_attempts(disposals: dict[str, dict[str, Any]]) -> list[str]:
     found: list[str] = []
     logged = _logged("attempt.submitted")
-    removed = sum(
-        each["attempts"]
-        for each in db.session.scalars(
-            select(Disposal.removed).where(Disposal.assignment_id.in_(disposed))
-        )
-    )
+    for entry in disposals.values():
+        for key in entry["details"]["attempts"]:
+            logged.pop(key, None)
     rows = db.session.execute(
         select(Attempt.id, Attempt.section, Attempt.number, Attempt.right, Attempt.passed)
         .where(Attempt.submitted_at.is_not(None))
@@ -118,8 +127,6 @@ def _compare_attempts(disposed: set[UUID]) -> list[str]:
         for name, value in zip(names, values, strict=True):
             if entry["details"][name] != value:
                 found.append(f"attempt {key}: {name} is not that of the log")
-    if len(logged) == removed:  # those that were let go; the log does not say whose they were
-        return found
     return found + [f"attempt {key}: in the log, and gone from the facts" for key in logged]
 
 

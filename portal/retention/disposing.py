@@ -3,60 +3,63 @@
 Gone are the text of the records, the sealed PDFs and scans, what was read, decided and answered,
 comments and reasons. What stays is that there was a duty, its status and dates, and for each
 record its number, kind and digests: figures and the log stay true. A person of whom nothing else is
-kept, and whom the directory does not know any more, loses name and address, too.
+kept, and who has left, loses name and address, too.
 """
 
-from datetime import timedelta
+from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, exists, func, select, update
+from sqlalchemy import Select, delete, exists, func, select, update
 
 from portal import db
 from portal.attestations.models import Attestation, Disposal, Evidence, Refusal, Scan
 from portal.audit import services as audit
 from portal.campaigns.models import Assignment, DutyDecision, Leave
+from portal.campaigns.planning import local_day
+from portal.campaigns.schedule import months_before
 from portal.jobs import Job
 from portal.learning.models import Answer, Attempt, StepDone
 from portal.mail.models import Mail
 from portal.people.models import Person, Session
 from portal.retention.models import DisposalItem, DisposalList, RetentionRule
-from portal.retention.services import describe, is_held
-
-GONE_AFTER = timedelta(days=30)  # not seen in the directory for so long
+from portal.retention.services import describe, lock_for_holds, midnight, past_period
 
 
 def dispose(assignment_id: UUID) -> bool:
-    """Remove the data of one duty, all or nothing. False where a hold or no rule stands."""
+    """Remove the data of one duty, all or nothing.
+
+    False where HR has not approved it, or where since then a hold was placed or the period was
+    changed: then it stays, and the list says so.
+    """
     with db.transaction() as session:
-        item = session.execute(
-            select(DisposalItem, DisposalList.approved_by)
-            .join(DisposalList, DisposalList.id == DisposalItem.list_id)
-            .where(
-                DisposalItem.assignment_id == assignment_id,
-                DisposalItem.kept_because == "",
-                DisposalItem.done_at.is_(None),
-                DisposalList.approved_at.is_not(None),
+        approved = session.execute(
+            _approved(DisposalItem, DisposalList.approved_by).where(
+                DisposalItem.assignment_id == assignment_id
             )
-        ).first()
-        if item is None:
+        ).all()
+        if not approved:
             return False
         assignment = session.get_one(Assignment, assignment_id)
-        rule = session.get(RetentionRule, assignment.campaign_id)
-        held = session.scalar(select(is_held()).where(Assignment.id == assignment_id))
-        if held or rule is None:
-            item[0].kept_because = "A hold was placed, or the period was changed, before this day."
+        lock_for_holds(assignment.campaign_id, assignment.person_id)
+        today = local_day(db.utc_now())
+        if session.scalar(past_period(today).where(Assignment.id == assignment_id)) is None:
+            for item, _by in approved:
+                item.kept_because = "Not past its period any more, held, or let go already."
             return False
-        _remove(assignment, rule=describe(rule), by=item.approved_by)
-        item[0].done_at = db.utc_now()
+        rule = session.get_one(RetentionRule, assignment.campaign_id)
+        by = approved[0].approved_by
+        stone = _remove(assignment, rule, by=by)
+        for item, _by in approved:
+            item.done_at = db.utc_now()
         session.flush()
         _forget_person(assignment.person_id)
-        audit.record(
-            "record.disposed", subject=assignment_id, actor=item.approved_by, rule=describe(rule)
-        )
+        audit.record("record.disposed", subject=assignment_id, actor=by, **stone)
     return True
 
 
-def _remove(assignment: Assignment, *, rule: str, by: UUID) -> None:
+def _remove(assignment: Assignment, rule: RetentionRule, *, by: UUID) -> dict[str, Any]:
+    """Remove it, and return what the tombstone and the log say of it."""
     session, key = db.session, assignment.id
     records = session.execute(
         select(Attestation.id, Attestation.number, Evidence.sha256)
@@ -65,6 +68,7 @@ def _remove(assignment: Assignment, *, rule: str, by: UUID) -> None:
     ).all()
     ids = [row.id for row in records]
     attempts = select(Attempt.id).where(Attempt.assignment_id == key)
+    submitted = session.scalars(attempts.where(Attempt.submitted_at.is_not(None))).all()
     removed = {}
     for name, statement in {
         "answers": delete(Answer).where(Answer.attempt_id.in_(attempts)),
@@ -79,24 +83,31 @@ def _remove(assignment: Assignment, *, rule: str, by: UUID) -> None:
         "reasons": update(DutyDecision).where(DutyDecision.assignment_id == key).values(reason=""),
     }.items():
         removed[name] = session.execute(statement).rowcount  # type: ignore[attr-defined]
-    session.add(
-        Disposal(
-            assignment_id=key,
-            rule=rule,
-            removed=removed,
-            records=[[row.number, row.sha256] for row in records],
-            by_id=by,
+    session.execute(
+        delete(Mail).where(
+            Mail.person_id == assignment.person_id, Mail.queued_at < _period_begin(rule)
         )
     )
+    stone = {
+        "rule": describe(rule),
+        "removed": removed,
+        "records": [[row.number, row.sha256] for row in records],
+    }
+    session.add(Disposal(assignment_id=key, by_id=by, **stone))
     session.flush()
+    return {**stone, "attempts": [str(one) for one in submitted]}
+
+
+def _period_begin(rule: RetentionRule) -> datetime:
+    return midnight(months_before(local_day(db.utc_now()), rule.months))
 
 
 def _forget_person(person_id: UUID) -> None:
-    """Empty the row of a person who is gone and of whom nothing is kept any more."""
+    """Empty the row of a person who has left and of whom nothing is kept any more."""
     disposed = exists().where(Disposal.assignment_id == Assignment.id)
     left = select(func.count()).where(Assignment.person_id == person_id, ~disposed)
     person = db.session.get_one(Person, person_id)
-    if db.session.scalar(left) or person.seen_at > db.utc_now() - GONE_AFTER:
+    if db.session.scalar(left) or person.left_on is None:
         return
     for name in ("full_name", "sort_name"):
         setattr(person, name, "Removed person")
@@ -112,17 +123,21 @@ def _forget_person(person_id: UUID) -> None:
 
 def _due(limit: int) -> list[str]:
     with db.reading() as session:
-        found = session.scalars(
-            select(DisposalItem.assignment_id)
-            .join(DisposalList, DisposalList.id == DisposalItem.list_id)
-            .where(
-                DisposalList.approved_at.is_not(None),
-                DisposalItem.done_at.is_(None),
-                DisposalItem.kept_because == "",
-            )
-            .limit(limit)
-        )
+        found = session.scalars(_approved(DisposalItem.assignment_id).distinct().limit(limit))
         return [str(one) for one in found]
+
+
+def _approved(*what: Any) -> Select[Any]:
+    """Of what HR approved and nobody has let go yet."""
+    return (
+        select(*what)
+        .join(DisposalList, DisposalList.id == DisposalItem.list_id)
+        .where(
+            DisposalList.approved_at.is_not(None),
+            DisposalItem.done_at.is_(None),
+            DisposalItem.kept_because == "",
+        )
+    )
 
 
 def _do(assignment_id: str) -> None:

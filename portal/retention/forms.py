@@ -3,7 +3,7 @@
 from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
 from wtforms import SelectField, StringField, TextAreaField
-from wtforms.validators import InputRequired, Length, NumberRange, Optional
+from wtforms.validators import DataRequired, Length, NumberRange, Optional
 
 from portal.fields import NumberField
 
@@ -28,7 +28,7 @@ class HoldForm(FlaskForm):
         _l("Or the username of a person"), validators=[Optional(), Length(max=200)]
     )
     reason = TextAreaField(
-        _l("Reason"), validators=[InputRequired(_l("Write a reason")), Length(max=REASON)]
+        _l("Reason"), validators=[DataRequired(_l("Write a reason")), Length(max=REASON)]
     )
 
 
@@ -36,7 +36,7 @@ class KeepForm(FlaskForm):
     """Take one duty off a list."""
 
     reason = StringField(
-        _l("Why is it kept?"), validators=[InputRequired(_l("Write a reason")), Length(max=REASON)]
+        _l("Why is it kept?"), validators=[DataRequired(_l("Write a reason")), Length(max=REASON)]
     )
 
 
@@ -45,6 +45,6 @@ class ApproveForm(FlaskForm):
 
     word = StringField(
         _l("Type DISPOSE to approve"),
-        validators=[InputRequired(_l("Type DISPOSE to approve")), Length(max=20)],
+        validators=[DataRequired(_l("Type DISPOSE to approve")), Length(max=20)],
         render_kw={"autocomplete": "off"},
     )

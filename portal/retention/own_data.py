@@ -12,8 +12,9 @@ from portal import db
 from portal.attestations.models import Attestation, Evidence, Refusal
 from portal.audit import services as audit
 from portal.audit.models import AuditEntry
-from portal.campaigns.models import Assignment, Campaign, DutyDecision
+from portal.campaigns.models import Assignment, Campaign, DutyDecision, Leave
 from portal.learning.models import Answer, Attempt, StepDone
+from portal.mail.models import Mail
 from portal.people.models import Person
 from portal.people.services import Identity
 
@@ -21,6 +22,8 @@ README = """What the portal keeps of you.
 
 person.json    what the City's directory says of you
 duties.json    what you had to sign, what you did, answered and wrote, and what HR decided
+leaves.json    leaves of absence that HR noted
+mail.json      what the portal wrote to you
 log.json       when you signed in, signed and downloaded, from the log
 records/       your sealed records, as PDF
 
@@ -39,9 +42,20 @@ def pack(person: Identity) -> bytes:
             .order_by(Assignment.assigned_at)
         ).all()
         told = [_duty(assignment, title) for assignment, title in duties]
+        duty_ids = [assignment.id for assignment, _title in duties]
+        about = [
+            person.id,
+            *duty_ids,
+            *session.scalars(select(Attestation.id).where(Attestation.assignment_id.in_(duty_ids))),
+            *session.scalars(select(Attempt.id).where(Attempt.assignment_id.in_(duty_ids))),
+        ]
+        mails = session.scalars(
+            select(Mail).where(Mail.person_id == person.id).order_by(Mail.queued_at)
+        ).all()
+        leaves = session.scalars(select(Leave).where(Leave.person_id == person.id)).all()
         log = session.scalars(
             select(AuditEntry.leaf)
-            .where(AuditEntry.subject == str(person.id))
+            .where(AuditEntry.subject.in_([str(each) for each in about]))
             .order_by(AuditEntry.position)
         ).all()
         pdfs = session.execute(
@@ -56,6 +70,8 @@ def pack(person: Identity) -> bytes:
         archive.writestr("README.txt", README)
         archive.writestr("person.json", _json(_columns(row)))
         archive.writestr("duties.json", _json(told))
+        archive.writestr("leaves.json", _json([_columns(each) for each in leaves]))
+        archive.writestr("mail.json", _json([_columns(each) for each in mails]))
         archive.writestr("log.json", _json([json.loads(leaf) for leaf in log]))
         for name, pdf in pdfs:
             archive.writestr(f"records/{name}", pdf)

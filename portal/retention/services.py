@@ -14,7 +14,7 @@ from portal import db
 from portal.attestations.models import Disposal
 from portal.audit import services as audit
 from portal.campaigns import schedule
-from portal.campaigns.models import Assignment, Campaign
+from portal.campaigns.models import DISCHARGED, Assignment, Campaign
 from portal.errors import NotFound, Refused
 from portal.people.models import Person
 from portal.people.services import Identity
@@ -97,6 +97,7 @@ def hold(*, campaign_id: UUID | None, username: str, reason: str, by: Identity) 
         person_id = db.session.scalar(select(Person.id).where(func.lower(Person.username) == name))
         if person_id is None:
             raise Refused(_("Nobody has this username."))
+    lock_for_holds(campaign_id, person_id)
     held = LegalHold(campaign_id=campaign_id, person_id=person_id, reason=reason, by_id=by.id)
     db.session.add(held)
     db.session.flush()
@@ -116,9 +117,9 @@ def end_hold(hold_id: UUID, *, by: Identity) -> None:
 
 def count_past(today: date) -> tuple[int, int]:
     """How many duties are past their period, and how many more are held."""
-    past = db.session.scalars(select(func.count()).select_from(_past(today).subquery())).one()
+    past = db.session.scalars(select(func.count()).select_from(past_period(today).subquery())).one()
     held = db.session.scalars(
-        select(func.count()).select_from(_past(today, held=True).subquery())
+        select(func.count()).select_from(past_period(today, held=True).subquery())
     ).one()
     return past, held
 
@@ -128,7 +129,7 @@ def make_list(*, by: Identity, today: date) -> DisposalList:
     made = DisposalList(made_by=by.id)
     db.session.add(made)
     db.session.flush()
-    found = db.session.scalars(_past(today)).all()
+    found = db.session.scalars(past_period(today)).all()
     if not found:
         raise Refused(_("Nothing is past its period."))
     rows = [{"list_id": made.id, "assignment_id": one} for one in found]
@@ -188,10 +189,11 @@ def list_items(list_id: UUID, *, page: int) -> list[Line]:
 
 def take_off(list_id: UUID, assignment_id: UUID, *, reason: str, by: Identity) -> None:
     """Keep one duty's data after all. Refuses once the list is approved."""
+    found = db.session.get(DisposalList, list_id, with_for_update=True)
     item = db.session.get(DisposalItem, (list_id, assignment_id))
-    if item is None:
+    if found is None or item is None:
         raise NotFound
-    if get_list(list_id).approved_at is not None:
+    if found.approved_at is not None:
         raise Refused(_("The list is approved already."))
     item.kept_because = reason
     db.session.flush()
@@ -226,18 +228,38 @@ def describe(rule: RetentionRule) -> str:
     return f"{rule.months} months after the due date or the signature, whichever is later"
 
 
-def _past(today: date, *, held: bool = False) -> Select[UUID]:
-    """Duties past their period: later than both the due date and the signature."""
+def lock_for_holds(campaign_id: UUID | None, person_id: UUID | None) -> None:
+    """Until the transaction ends, nobody places a hold on these or lets them go but we."""
+    for model, key in ((Campaign, campaign_id), (Person, person_id)):
+        if key is not None:
+            db.session.execute(select(model.id).where(model.id == key).with_for_update())
+
+
+def midnight(day: date) -> datetime:
+    """When a day begins in the City, in UTC."""
+    return datetime.combine(day, time(), tzinfo=db.settings().zone).astimezone(UTC)
+
+
+def past_period(today: date, *, held: bool = False) -> Select[UUID]:
+    """Duties past their period: later than both the due date and the signature.
+
+    What is still owed is never among them: its campaign must be closed first.
+    """
     over: list[Any] = [false()]
     for rule in db.session.scalars(select(RetentionRule)).all():
         day = schedule.months_before(today, rule.months)
-        moment = datetime.combine(day, time(), tzinfo=db.settings().zone).astimezone(UTC)
         over.append(
             and_(
                 Assignment.campaign_id == rule.campaign_id,
                 Assignment.due_on < day,
-                or_(Assignment.signed_at.is_(None), Assignment.signed_at < moment),
+                or_(Assignment.signed_at.is_(None), Assignment.signed_at < midnight(day)),
             )
         )
     disposed = exists().where(Disposal.assignment_id == Assignment.id)
-    return select(Assignment.id).where(or_(*over), ~disposed, is_held() if held else ~is_held())
+    owed = and_(
+        Assignment.status.not_in(DISCHARGED),
+        exists().where(Campaign.id == Assignment.campaign_id, Campaign.closed_at.is_(None)),
+    )
+    return select(Assignment.id).where(
+        or_(*over), ~disposed, ~owed, is_held() if held else ~is_held()
+    )

@@ -1,19 +1,22 @@
 import io
 import json
 import zipfile
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import delete, insert, select, update
 
 from portal import db, jobs
 from portal.attestations import sealing, verifying
 from portal.attestations import services as attestations
 from portal.attestations.models import Attestation, Disposal, Evidence
 from portal.attestations.verifying import Outcome
-from portal.campaigns import deciding
+from portal.campaigns import deciding, giving
 from portal.errors import NotFound, Refused
+from portal.learning.models import Attempt
+from portal.mail.models import Mail
+from portal.people.models import Person
 from portal.people.services import identify
 from portal.reports import queries
 from portal.reports import verifying as comparing
@@ -51,10 +54,16 @@ def signed(name="Ada Lovelace", **facts):
 def let_go(harper, today):
     made = services.make_list(by=harper, today=today)
     services.approve(made.id, word="DISPOSE", by=harper)
-    db.finish(keep=True)
-    jobs.run_once(DISPOSE)
-    db.session.expire_all()
+    carry_out(today)
     return made.id
+
+
+def carry_out(today):
+    """The worker does on this day what was approved."""
+    db.finish(keep=True)
+    with db.pretend(datetime.combine(today, time(18), tzinfo=UTC)):
+        jobs.run_once(DISPOSE)
+    db.session.expire_all()
 
 
 def test_without_a_period_nothing_is_ever_listed(app, on, harper):
@@ -77,6 +86,8 @@ def test_a_period_counts_from_the_later_of_due_date_and_signature(app, on, harpe
 
 def test_a_period_over_a_leap_day_ends_at_the_end_of_february(app, on, harper):
     duty = make_assignment(campaign=make_campaign(), due_on=date(2027, 2, 27))
+    duty.campaign.closed_at = db.utc_now()
+    db.session.flush()
     services.set_period(duty.campaign_id, 12, by=harper)
 
     assert services.count_past(date(2028, 2, 27)) == (0, 0)
@@ -104,9 +115,8 @@ def test_a_hold_that_comes_after_the_approval_still_wins(app, on, harper):
     made = services.make_list(by=harper, today=date(2028, 1, 1))
     services.approve(made.id, word="DISPOSE", by=harper)
     services.hold(campaign_id=campaign_id, username="", reason="Court", by=harper)
-    db.finish(keep=True)
 
-    jobs.run_once(DISPOSE)
+    carry_out(date(2028, 1, 1))
 
     assert db.session.scalars(select(Disposal)).all() == []
     assert services.count_items(made.id).kept == 1
@@ -131,9 +141,8 @@ def test_what_is_taken_off_stays(app, on, harper):
     made = services.make_list(by=harper, today=date(2028, 1, 1))
     services.take_off(made.id, attestation.assignment_id, reason="Asked to keep.", by=harper)
     services.approve(made.id, word="DISPOSE", by=harper)
-    db.finish(keep=True)
 
-    jobs.run_once(DISPOSE)
+    carry_out(date(2028, 1, 1))
 
     assert db.session.scalars(select(Evidence.sha256)).all() != []
 
@@ -141,7 +150,7 @@ def test_what_is_taken_off_stays(app, on, harper):
 def test_disposal_leaves_no_byte_of_what_it_removes_and_keeps_the_figures(
     app, on, harper, settings
 ):
-    person = make_person(SECRET)
+    person = make_person(SECRET, left_on=date(2027, 3, 1))
     duty = make_assignment(person=person, campaign=make_campaign(due_on=DUE), done=True, due_on=DUE)
     attestations.refuse(duty.id, person=identify(person), comment=f"{SECRET} says no")
     deciding.give_time(duty, due_on=DUE + timedelta(days=1), reason=f"{SECRET} asks", by=harper)
@@ -206,6 +215,7 @@ def test_a_worker_that_is_killed_leaves_each_duty_whole_or_let_go(app, on, harpe
         raise OSError("killed")
 
     monkeypatch.setattr(disposing, "_forget_person", killed)
+    on(date(2028, 1, 1))
     with pytest.raises(OSError, match="killed"):
         DISPOSE.do(str(attestation.assignment_id))
 
@@ -213,10 +223,9 @@ def test_a_worker_that_is_killed_leaves_each_duty_whole_or_let_go(app, on, harpe
     assert db.session.scalars(select(Disposal)).all() == []
 
 
-def test_somebody_still_in_the_directory_keeps_the_name(app, on, harper):
+def test_who_has_not_left_keeps_the_name(app, on, harper):
     attestation = signed("Still Here")
     services.set_period(attestation.assignment.campaign_id, 1, by=harper)
-    attestation.assignment.person.seen_at = datetime(2028, 1, 1, tzinfo=ZoneInfo("UTC"))
     on(date(2028, 1, 2))
 
     let_go(harper, date(2028, 1, 2))
@@ -274,3 +283,126 @@ def test_a_person_takes_all_of_their_own_data_and_nobody_elses(app, on, sign_in)
     assert duties[0]["answers"]
     assert b"Ada Lovelace" in everything
     assert b"Grace Hopper" not in everything
+
+
+def test_a_period_that_grew_after_the_approval_still_wins(app, on, harper):
+    attestation = signed()
+    campaign_id = attestation.assignment.campaign_id
+    services.set_period(campaign_id, 1, by=harper)
+    made = services.make_list(by=harper, today=date(2028, 1, 1))
+    services.approve(made.id, word="DISPOSE", by=harper)
+    services.set_period(campaign_id, 120, by=harper)
+
+    carry_out(date(2028, 1, 1))
+
+    assert db.session.scalars(select(Disposal)).all() == []
+    assert services.count_items(made.id).kept == 1
+
+
+def test_a_duty_on_two_lists_is_let_go_once(app, on, harper):
+    attestation = signed()
+    services.set_period(attestation.assignment.campaign_id, 1, by=harper)
+    first = services.make_list(by=harper, today=date(2028, 1, 1))
+    second = services.make_list(by=harper, today=date(2028, 1, 1))
+    services.approve(first.id, word="DISPOSE", by=harper)
+    services.approve(second.id, word="DISPOSE", by=harper)
+
+    carry_out(date(2028, 1, 1))
+
+    assert services.count_items(first.id).done == services.count_items(second.id).done == 1
+    assert DISPOSE.due(1) == []
+
+
+def test_what_is_still_owed_is_not_listed_until_its_campaign_is_closed(app, on, harper):
+    duty = make_assignment(campaign=make_campaign(), due_on=DUE)
+    services.set_period(duty.campaign_id, 1, by=harper)
+
+    assert services.count_past(date(2028, 1, 1)) == (0, 0)
+
+    duty.campaign.closed_at = db.utc_now()
+    db.session.flush()
+    assert services.count_past(date(2028, 1, 1)) == (1, 0)
+
+
+@pytest.mark.parametrize("blank", ["", "   "])
+def test_a_duty_is_kept_with_a_reason_that_is_more_than_blanks(app, on, sign_in, harper, blank):
+    attestation = signed()
+    services.set_period(attestation.assignment.campaign_id, 1, by=harper)
+    made = services.make_list(by=harper, today=date(2028, 1, 1))
+    db.finish(keep=True)
+    page = f"/retention/lists/{made.id}/{attestation.assignment_id}"
+
+    answer = sign_in(make_hr()).post(page, data={"reason": blank})
+
+    assert "Write a reason" in answer.text
+    assert services.count_items(made.id).kept == 0
+
+
+def test_somebody_whose_name_is_gone_gets_no_new_duty(app, on, harper):
+    attestation = signed("Gone Away")
+    person = attestation.assignment.person
+    person.left_on = date(2027, 3, 1)
+    services.set_period(attestation.assignment.campaign_id, 1, by=harper)
+
+    let_go(harper, date(2028, 1, 1))
+    again = make_campaign(due_on=date(2029, 1, 30))
+
+    assert person.full_name == "Removed person"
+    assert giving.count_people(giving.is_to_have(again) & (Person.id == person.id)) == 0
+
+
+def test_old_mail_to_the_person_goes_with_the_duty(app, on, harper):
+    attestation = signed()
+    person = attestation.assignment.person
+    for key, moment in (("old", datetime(2027, 1, 15, 18, tzinfo=UTC)), ("new", db.utc_now())):
+        db.session.add(
+            Mail(
+                key=key,
+                name="reminder",
+                person_id=person.id,
+                address="a@b.example",
+                text=SECRET,
+                language="en",
+                subject="x",
+                queued_at=moment if key == "old" else datetime(2027, 12, 24, 18, tzinfo=UTC),
+            )
+        )
+    services.set_period(attestation.assignment.campaign_id, 1, by=harper)
+
+    let_go(harper, date(2028, 1, 1))
+
+    assert db.session.scalars(select(Mail.key)).all() == ["new"]
+
+
+@pytest.mark.parametrize(
+    ("harm", "words"),
+    [
+        (delete(Disposal), "gone from the facts"),
+        (update(Disposal).values(rule="forged"), "is not what the log says"),
+        (update(Disposal).values(records=[]), "is not what the log says"),
+        (insert(Disposal), "the log does not know it"),
+    ],
+)
+def test_a_tombstone_that_is_gone_changed_or_forged_is_found(app, on, harper, harm, words):
+    first, second = signed("Ada Lovelace"), signed("Grace Hopper")
+    services.set_period(first.assignment.campaign_id, 1, by=harper)
+    let_go(harper, date(2028, 1, 1))
+    if harm.is_insert:
+        harm = harm.values(
+            assignment_id=second.assignment_id, rule="x", removed={}, records=[], by_id=harper.id
+        )
+
+    db.session.execute(harm)
+
+    assert any(words in line for line in comparing.compare_facts())
+
+
+def test_an_open_attempt_that_was_let_go_is_no_alarm(app, on, harper):
+    duty = make_assignment(campaign=make_campaign(due_on=DUE), due_on=DUE)
+    db.session.add(Attempt(assignment_id=duty.id, section="rules", number=1, questions=[]))
+    duty.campaign.closed_at = db.utc_now()
+    services.set_period(duty.campaign_id, 1, by=harper)
+
+    let_go(harper, date(2028, 1, 1))
+
+    assert comparing.compare_facts() == []

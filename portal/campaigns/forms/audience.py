@@ -14,7 +14,7 @@ from wtforms import (
     TextAreaField,
 )
 from wtforms.fields.choices import SelectChoice
-from wtforms.validators import InputRequired, Length, Optional
+from wtforms.validators import DataRequired, Length, Optional
 
 from portal.campaigns.audience import DATES, Audience, Fact, Part
 from portal.campaigns.forms.deciding import REASON_LENGTH
@@ -134,7 +134,7 @@ class ExemptionForm(AudienceForm):
     reason = TextAreaField(
         _l("Reason"),
         description=_l("It is printed with the records."),
-        validators=[InputRequired(_l("Write a reason")), Length(max=REASON_LENGTH)],
+        validators=[DataRequired(_l("Write a reason")), Length(max=REASON_LENGTH)],
     )
 
 

@@ -5,7 +5,7 @@ from flask_wtf import FlaskForm
 from wtforms import (
     TextAreaField,
 )
-from wtforms.validators import InputRequired, Length, Optional
+from wtforms.validators import DataRequired, InputRequired, Length, Optional
 
 from portal.fields import DayField
 
@@ -18,7 +18,7 @@ class ReasonForm(FlaskForm):
     reason = TextAreaField(
         _l("Reason"),
         description=_l("It is kept with the duty and printed with the record."),
-        validators=[InputRequired(_l("Write a reason")), Length(max=REASON_LENGTH)],
+        validators=[DataRequired(_l("Write a reason")), Length(max=REASON_LENGTH)],
     )
 
 

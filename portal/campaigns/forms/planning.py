@@ -15,7 +15,7 @@ from wtforms import (
     ValidationError,
 )
 from wtforms.fields.choices import SelectChoice
-from wtforms.validators import InputRequired, Length, NumberRange, Optional
+from wtforms.validators import DataRequired, InputRequired, Length, NumberRange, Optional
 
 from portal.campaigns.models import Campaign, Kind
 from portal.fields import DayField, NumberField
@@ -33,7 +33,7 @@ class CampaignForm(SeenForm):
     title = StringField(
         _l("Title"),
         description=_l("People read it on their list of tasks, such as “Annual attestation 2027”."),
-        validators=[InputRequired(_l("Write a title")), Length(max=200)],
+        validators=[DataRequired(_l("Write a title")), Length(max=200)],
     )
     kind = RadioField(
         _l("What kind of campaign is it?"),
