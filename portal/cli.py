@@ -83,13 +83,21 @@ def publish(keys: tuple[str, ...]) -> None:
         click.echo(f"{key}: version {version.number}, {version.content_hash[:12]}")
 
 
-@group.command("import-people")
-def import_people() -> None:
-    """Read everybody from the directory: joiners are added, movers brought up to date."""
-    from portal.people import services
+@group.command("sync-people")
+@click.option("--dry-run", is_flag=True, help="Only say what would change.")
+@click.option("--force", is_flag=True, help="Believe a reading that looks wrong.")
+def sync_people(*, dry_run: bool, force: bool) -> None:
+    """Read everybody from the directory: joiners, movers, leavers; the worker does it nightly."""
+    from portal.people import syncing
     from portal.people.door import current_door
 
-    click.echo(f"{services.import_people(current_door())} people.")
+    sync = syncing.run_now(current_door(), dry=dry_run, force=force)
+    if sync.stopped_because:
+        raise click.ClickException(f"Nothing was changed. {sync.stopped_because}")
+    for what, name, before, after in sync.lines:
+        click.echo("  ".join(filter(None, (f"{what:9}", name, before, after and f"-> {after}"))))
+    counted = ", ".join(f"{number} {what}" for what, number in sorted(sync.counts.items()))
+    click.echo(f"{sync.people} people read. {counted or 'Nothing changes'}.")
 
 
 @group.command("open-campaign")
@@ -120,10 +128,9 @@ def open_campaign(
 @click.option("--today", type=DAY, help="Pretend it is this day.")
 def remind(today: datetime | None) -> None:
     """Send the reminders of a day now; the worker does it each working day at seven."""
-    from portal.campaigns.planning import local_day
     from portal.reminders import services
 
-    day = today.date() if today else local_day(db.utc_now())
+    day = today.date() if today else db.today()
     run = services.remind(day)
     click.echo(f"{run.reminded} people, {run.without_mail} without email, {run.lists} lists.")
 

@@ -85,6 +85,9 @@ class LdapSettings:
     deadline: int = _setting(8, "Seconds for one sign-in, over all servers")
     cooldown: int = _setting(30, "Seconds a server that failed is left alone")
     page_size: int = _setting(500, "Entries per page when everybody is read")
+    exclude: tuple[str, ...] = _setting((), "Usernames or DNs that are no people, such as `svc-*`")
+    sync_max_leavers: int = _setting(5, "Per cent who may leave between two readings; or 5 people")
+    sync_min_users: int = _setting(1, "A reading with fewer people than this is not believed")
     password_help_url: str = _setting("", "Where a person changes or resets the password")
 
 

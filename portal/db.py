@@ -7,7 +7,7 @@ another writer came between. A GET reads only: a flush in it raises.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any, cast
 
 from flask import Flask, current_app, g, has_request_context, request
@@ -78,6 +78,16 @@ _now = _system_now
 def utc_now() -> datetime:
     """The time, aware, in UTC. Tests replace `_now`."""
     return _now()
+
+
+def local_day(moment: datetime) -> date:
+    """The day of a moment in the City's time zone."""
+    return moment.astimezone(settings().zone).date()
+
+
+def today() -> date:
+    """Today's date in the City's time zone."""
+    return local_day(utc_now())
 
 
 @contextmanager

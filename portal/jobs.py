@@ -133,13 +133,13 @@ def claim(job: str, item: str, *, lease: timedelta) -> bool:
     return True
 
 
-def renew(job: str, item: str) -> None:
+def renew(job: str, item: str, *, lease: timedelta = LEASE) -> None:
     """Keep the lease of an item that takes longer than one."""
     with db.aside() as connection:
         connection.execute(
             update(Claim)
             .where(Claim.job == job, Claim.item == item)
-            .values(free_at=utc_now() + LEASE)
+            .values(free_at=utc_now() + lease)
         )
 
 

@@ -136,7 +136,7 @@ def prepare() -> int:
     from portal.courses import content
     from portal.courses import services as courses
     from portal.migrations import upgrade
-    from portal.people import services as people
+    from portal.people import syncing
     from portal.people.door import current_door
 
     settings = Settings.from_env()
@@ -147,7 +147,7 @@ def prepare() -> int:
             with db.transaction():
                 courses.publish(settings.content_dir, key)
         _wait_for_port(settings.demo_directory_port)
-        people.import_people(current_door())
+        syncing.run_now(current_door())
         with db.transaction():
             demo.open_campaigns(datetime.now(UTC).astimezone(settings.zone).date())
         with db.transaction():

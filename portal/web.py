@@ -4,7 +4,6 @@ import inspect
 import logging
 import secrets
 from collections.abc import Callable
-from datetime import date
 from functools import wraps
 from typing import ParamSpec, TypeVar
 from urllib.parse import urlsplit
@@ -18,7 +17,7 @@ from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException, SecurityError
 
 from portal import db
-from portal.config import Role, Settings
+from portal.config import Role
 from portal.errors import NotFound, Refused
 
 P = ParamSpec("P")
@@ -78,12 +77,6 @@ def access_of(view: Callable[..., object]) -> frozenset[Role] | None:
 def client_address() -> str:
     """Where the request comes from, for rate limits and the log; set right by ProxyFix."""
     return request.remote_addr or ""
-
-
-def today() -> date:
-    """Today's date in the City's time zone."""
-    settings: Settings = current_app.extensions["settings"]
-    return db.utc_now().astimezone(settings.zone).date()
 
 
 def own_page(target: str | None) -> str | None:

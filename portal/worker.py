@@ -5,8 +5,9 @@ from portal.audit.checkpoints import CHECKPOINT
 from portal.campaigns.deciding import SETTLE
 from portal.campaigns.giving import FILL
 from portal.mail.delivery import MAIL
+from portal.people.syncing import SYNC, WATCH
 from portal.reminders.services import REMIND
 from portal.reports.making import EXPORT
 from portal.retention.disposing import DISPOSE
 
-JOBS = (EVIDENCE, MAIL, FILL, SETTLE, REMIND, EXPORT, DISPOSE, CHECKPOINT)
+JOBS = (EVIDENCE, MAIL, WATCH, SYNC, FILL, SETTLE, REMIND, EXPORT, DISPOSE, CHECKPOINT)

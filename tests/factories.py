@@ -19,7 +19,8 @@ from portal.courses.models import CourseVersion
 from portal.demo import walk
 from portal.learning import services as learning
 from portal.people.models import Person
-from portal.people.services import identify, sort_name
+from portal.people.registering import sort_name
+from portal.people.services import identify
 from tests.conftest import ROOT
 
 _numbers = count(1)

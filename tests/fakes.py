@@ -1,6 +1,6 @@
 """A directory that answers at once, for the tests of what the portal makes of the answers."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from portal.people.directory import Entry, WrongCredentials
@@ -43,6 +43,12 @@ class FakeDirectory:
         """As in Directory."""
         self._ask()
         return self.people.get(entry_id)
+
+    def still_open(self, entry_ids: Sequence[str]) -> dict[str, bool]:
+        """As in Directory."""
+        self._ask()
+        found = (self.people[each] for each in entry_ids if each in self.people)
+        return {entry.id: not entry.is_closed for entry in found}
 
     def everyone(self) -> Iterator[Entry]:
         """As in Directory."""

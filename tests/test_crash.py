@@ -25,8 +25,7 @@ from portal.campaigns.models import Assignment, Campaign
 from portal.config import Settings
 from portal.courses import services as courses
 from portal.migrations import upgrade
-from portal.people import demo_directory, demo_keys, demo_people
-from portal.people import services as people
+from portal.people import demo_directory, demo_keys, demo_people, syncing
 from portal.people.door import current_door
 from portal.people.models import Person
 from portal.people.services import identify
@@ -224,7 +223,7 @@ def _make_ready(app) -> list[tuple[str, str, str]]:
     with app.app_context():
         with db.transaction():
             courses.publish(ROOT / "tests" / "content", "small-course")
-        people.import_people(current_door())
+        syncing.run_now(current_door())
         with db.transaction() as session:
             from tests.factories import make_campaign
 

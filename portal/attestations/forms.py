@@ -7,11 +7,11 @@ from flask_wtf.file import FileField
 from wtforms import BooleanField, PasswordField, StringField, TextAreaField, ValidationError
 from wtforms.validators import DataRequired, InputRequired, Length
 
+from portal import db
 from portal.attestations.naming import same_name
 from portal.attestations.recording import MOST_BYTES
 from portal.documents import scans
 from portal.fields import DayField
-from portal.web import today
 
 
 class SignForm(FlaskForm):
@@ -102,7 +102,7 @@ class RefusalForm(FlaskForm):
 
     def validate_said_on(self, field: DayField) -> None:
         """Refuse the future."""
-        if field.data and field.data > today():
+        if field.data and field.data > db.today():
             raise ValidationError(_("The day is in the future"))
 
 

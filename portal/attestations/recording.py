@@ -16,7 +16,6 @@ from portal.attestations.models import Attestation, Evidence, RecordKind, Scan
 from portal.audit import services as audit
 from portal.campaigns import services as campaigns
 from portal.campaigns.models import Assignment, Status
-from portal.campaigns.planning import local_day
 from portal.errors import Refused
 from portal.learning import services as learning
 from portal.people.services import Identity, identify
@@ -49,7 +48,7 @@ def record_paper(
 
     Refuses a day in the future or before the campaign opened, and a second signature.
     """
-    if signed_on > local_day(db.utc_now()):
+    if signed_on > db.today():
         raise Refused(_("The day is in the future."))
     if signed_on < assignment.campaign.opens_on:
         raise Refused(_("The day is before the first day of the campaign."))

@@ -17,7 +17,6 @@ from portal.audit import services as audit
 from portal.campaigns import deciding
 from portal.campaigns import services as campaigns
 from portal.campaigns.models import Assignment, Campaign, Status
-from portal.campaigns.planning import local_day
 from portal.config import Settings
 from portal.courses.models import CourseVersion
 from portal.errors import NotFound, Refused
@@ -119,7 +118,7 @@ def refuse(
         raise Refused(_("HR has released you from this. There is nothing to sign."))
     words: dict[str, Any] = {
         "comment": comment.strip(),
-        "said_on": said_on or local_day(db.utc_now()),
+        "said_on": said_on or db.today(),
         "recorded_by": recorded_by.full_name if recorded_by else "",
         "witness": witness.strip(),
     }

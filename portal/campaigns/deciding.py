@@ -25,7 +25,6 @@ from portal.campaigns.models import (
     Leave,
     Status,
 )
-from portal.campaigns.planning import local_day
 from portal.errors import NotFound, Refused
 from portal.jobs import Job
 from portal.people.models import Person
@@ -149,7 +148,7 @@ def begin_leave(
     )
     db.session.add(leave)
     db.session.flush()
-    settle_person(person_id, today=local_day(db.utc_now()))
+    settle_person(person_id, today=db.today())
     audit.record(
         "leave.noted",
         subject=leave.id,
@@ -167,7 +166,7 @@ def end_leave(leave: Leave, *, ends_on: date, by: Identity) -> None:
         raise Refused(_("The first day back must come after the first day away."))
     leave.ends_on = ends_on
     db.session.flush()
-    settle_person(leave.person_id, today=local_day(db.utc_now()))
+    settle_person(leave.person_id, today=db.today())
     audit.record("leave.ended", subject=leave.id, actor=by.id, ends_on=ends_on.isoformat())
 
 
@@ -283,7 +282,7 @@ def settle(assignment_id: UUID, *, today: date) -> None:
         take_back(assignment, reason=_("The release was up to this day."), by=None)
     if leave is not None and assignment.paused_on is None:
         if assignment.status not in DISCHARGED:
-            assignment.paused_on = max(leave.begins_on, local_day(assignment.assigned_at))
+            assignment.paused_on = max(leave.begins_on, db.local_day(assignment.assigned_at))
             _decide(assignment, Decision.PAUSED, reason=_("Leave of absence"), by=None)
     elif leave is None and assignment.paused_on is not None:
         _resume(assignment, today)
@@ -312,14 +311,14 @@ def _resume(assignment: Assignment, today: date) -> None:
 
 
 def _due(limit: int) -> list[str]:
-    today = local_day(db.utc_now())
+    today = db.today()
     with db.reading() as session:
         return [str(one) for one in session.scalars(_unsettled(today).limit(limit))]
 
 
 def _do(assignment_id: str) -> None:
     with db.transaction():
-        settle(UUID(assignment_id), today=local_day(db.utc_now()))
+        settle(UUID(assignment_id), today=db.today())
 
 
 SETTLE = Job("settle", _due, _do)

@@ -5,7 +5,7 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -138,7 +138,7 @@ def launch(campaign: Campaign, *, by: Identity) -> None:
     _lock(campaign)
     if campaign.launched_at is not None:
         raise Refused(_("This campaign is launched already."))
-    if refusal := why_not_launch(campaign, today=local_day(db.utc_now())):
+    if refusal := why_not_launch(campaign, today=db.today()):
         raise Refused(refusal)
     campaign.launched_at = db.utc_now()
     _note_change(campaign, by)
@@ -273,11 +273,6 @@ def unknown_values(rule: Audience) -> list[str]:
         for value in values
         if value not in known[fact]
     ]
-
-
-def local_day(moment: datetime) -> date:
-    """The day of a moment in the City's time zone."""
-    return moment.astimezone(db.settings().zone).date()
 
 
 def _lock(campaign: Campaign) -> None:

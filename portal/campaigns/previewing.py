@@ -15,7 +15,7 @@ from portal import db
 from portal.campaigns import audience, giving
 from portal.campaigns.models import Assignment, Campaign, Kind
 from portal.people.models import Person
-from portal.people.services import sort_name
+from portal.people.registering import sort_name
 
 PER_PAGE = 50
 _Duty = aliased(Assignment)  # the one in this campaign; rules ask for others

@@ -10,6 +10,7 @@ from flask_babel import ngettext
 from flask_login import current_user
 from wtforms.fields.choices import SelectChoice
 
+from portal import db
 from portal.campaigns import audience as rules
 from portal.campaigns import deciding, planning, previewing, versions
 from portal.campaigns.forms import audience as audience_forms
@@ -22,7 +23,7 @@ from portal.courses import comparing
 from portal.courses import services as courses
 from portal.errors import Refused
 from portal.people import services as people
-from portal.web import requires, today
+from portal.web import requires
 
 bp = Blueprint("campaigns", __name__)
 
@@ -35,7 +36,7 @@ def overview() -> ResponseReturnValue:
         "campaigns/overview.html",
         lines=planning.list_campaigns(),
         undecided=[each for each in courses.list_versions() if not each.change],
-        today=today(),
+        today=db.today(),
     )
 
 
@@ -67,7 +68,9 @@ def campaign(campaign_id: UUID) -> ResponseReturnValue:
             (each, rules.read(each.audience).sentence())
             for each in deciding.list_exemptions(campaign_id)
         ],
-        why_not_launch="" if found.launched_at else planning.why_not_launch(found, today=today()),
+        why_not_launch=""
+        if found.launched_at
+        else planning.why_not_launch(found, today=db.today()),
         form=forms.ConfirmForm(),
     )
     launching = found.is_open and found.filled_at is None
@@ -240,7 +243,7 @@ def release(assignment_id: UUID) -> ResponseReturnValue:
     form = decision_forms.ReleaseForm()
     if form.validate_on_submit():
         until = form.until.data
-        if until is not None and until < today():
+        if until is not None and until < db.today():
             form.until.errors = [_("Choose a day from today on")]
         else:
             deciding.release(
@@ -310,7 +313,7 @@ def leave(person_id: UUID) -> ResponseReturnValue:
 def back(leave_id: UUID) -> ResponseReturnValue:
     """Note the first day back."""
     found = deciding.get_leave(leave_id)
-    form = decision_forms.BackForm(data={"ends_on": found.ends_on or today()})
+    form = decision_forms.BackForm(data={"ends_on": found.ends_on or db.today()})
     if form.validate_on_submit():
         try:
             deciding.end_leave(found, ends_on=form.ends_on.data, by=current_user)

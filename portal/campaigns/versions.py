@@ -15,7 +15,7 @@ from portal import db
 from portal.audit import services as audit
 from portal.campaigns.audience import Audience, Part
 from portal.campaigns.models import Assignment, Campaign, Kind, Status
-from portal.campaigns.planning import local_day, new_key
+from portal.campaigns.planning import new_key
 from portal.courses import services as courses
 from portal.courses.models import CourseVersion
 from portal.courses.services import Version
@@ -73,7 +73,7 @@ def decide(
         raise Refused(_("Somebody has decided about this version already."))
     if courses.latest(version.key).id != version.id:
         raise Refused(_("There is a newer version. Decide about that one."))
-    if change == MATERIAL and (due_on is None or due_on < local_day(db.utc_now())):
+    if change == MATERIAL and (due_on is None or due_on < db.today()):
         raise Refused(_("Set a due date from today on."))
     row.change = change
     db.session.flush()
@@ -104,7 +104,7 @@ def _open_update(version: Version, *, due_on: date | None, title: str, by: Ident
         kind=Kind.UPDATE,
         audience=Audience((Part(),)).to_json(),
         course_version_id=version.id,
-        opens_on=local_day(now),
+        opens_on=db.local_day(now),
         due_on=due_on,
         launched_at=now,
         changed_by=by.id,

@@ -17,7 +17,7 @@ from portal.courses.course import AboutYou, Page, Quiz, Scenario
 from portal.documents.calendar import due_date_event
 from portal.learning import forms, scoring, services
 from portal.learning.services import Progress
-from portal.web import requires, today
+from portal.web import requires
 
 bp = Blueprint("learning", __name__)
 
@@ -26,14 +26,14 @@ bp = Blueprint("learning", __name__)
 @requires(Role.LEARNER)
 def tasks() -> ResponseReturnValue:
     """Your tasks: the next one, what else there is to do, and what is done."""
-    campaigns.assign_open(current_user, today=today())
+    campaigns.assign_open(current_user, today=db.today())
     progress = services.list_progress(current_user)
     to_do = [each for each in progress if each.duty.is_open]
     return render_template(
         "learning/tasks.html",
         to_do=to_do,
         done=[each for each in progress if not each.duty.is_open],
-        today=today(),
+        today=db.today(),
     )
 
 

@@ -1,6 +1,6 @@
 """What the portal asks of a directory: who may sign in, and who people are."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Protocol
@@ -69,6 +69,12 @@ class Directory(Protocol):
 
     def find(self, entry_id: str) -> Entry | None:
         """The person with this id, None if they are gone. Raises Unreachable, Misbehaving."""
+
+    def still_open(self, entry_ids: Sequence[str]) -> dict[str, bool]:
+        """Of these ids, those that the directory knows, and whether the account is open.
+
+        Raises Unreachable or Misbehaving.
+        """
 
     def everyone(self) -> Iterator[Entry]:
         """All people, page by page. Raises Misbehaving where an answer is not complete."""

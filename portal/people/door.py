@@ -26,7 +26,13 @@ class Door:
     idle_minutes: int
     session_hours: int
     kiosk_minutes: int
+    ldap: LdapSettings
     key: bytes = field(repr=False)
+
+    @property
+    def excluded(self) -> tuple[str, ...]:
+        """Patterns of names that are no people: service accounts, devices."""
+        return self.ldap.exclude
 
     def subject(self, kind: str, value: str) -> bytes:
         """A name or address as a keyed hash: counted, and not readable from the table."""
@@ -49,6 +55,7 @@ def make_door(settings: Settings) -> Door:
         idle_minutes=settings.session_idle,
         session_hours=settings.session_hours,
         kiosk_minutes=settings.kiosk_idle,
+        ldap=ldap,
         key=settings.secret_key,
     )
 

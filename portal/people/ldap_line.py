@@ -2,7 +2,7 @@
 
 import socket
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import date
@@ -80,6 +80,12 @@ class Line:
         wanted = f"({self._settings.id_attr}={_id_filter(self._settings.kind, entry_id)})"
         found = self._search(f"(&{self._settings.user_filter}{wanted})", limit=2)
         return found[0] if len(found) == 1 else None
+
+    def by_ids(self, entry_ids: Sequence[str]) -> list[Entry]:
+        """The entries with these ids."""
+        id_attr, kind = self._settings.id_attr, self._settings.kind
+        either = "".join(f"({id_attr}={_id_filter(kind, each)})" for each in entry_ids)
+        return self._search(f"(&{self._settings.user_filter}(|{either}))", limit=0)
 
     def complete(self, found: Entry) -> Entry:
         """The entry with what other entries say: groups, reports, the sponsor's name."""

@@ -2,9 +2,8 @@
 
 import logging
 import secrets
-import unicodedata
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import timedelta
 from hashlib import sha256
 from typing import Any
 from uuid import UUID
@@ -20,7 +19,6 @@ from portal.errors import NotFound
 from portal.people.directory import (
     AccountClosed,
     Directory,
-    Entry,
     Misbehaving,
     MustChangePassword,
     Unreachable,
@@ -29,6 +27,7 @@ from portal.people.directory import (
 from portal.people.door import Door
 from portal.people.limits import SignInRefused, forget, knock
 from portal.people.models import FailedSignIn, Person, Session
+from portal.people.registering import register
 
 log = logging.getLogger(__name__)
 
@@ -145,50 +144,6 @@ def sign_out(person: Identity) -> None:
     audit.record("person.signed_out", subject=person.id, actor=person.id)
 
 
-def register(door: Door, entry: Entry) -> Person:
-    """Keep what the directory says of one person, joiner or known, by the directory's id.
-
-    A change of roles ends the sessions that were opened with the old ones.
-    """
-    person = db.session.scalar(select(Person).filter_by(directory_id=entry.id))
-    roles = sorted({Role.LEARNER, *(door.roles[g] for g in entry.groups if g in door.roles)})
-    if person is None:
-        person = Person(directory_id=entry.id, roles=roles)
-        db.session.add(person)
-    before = person.roles
-    for name, value in _facts(door, entry).items():
-        setattr(person, name, value)
-    person.roles = [str(role) for role in roles]
-    person.seen_at = db.utc_now()
-    db.session.flush()
-    if before != person.roles:
-        db.session.execute(delete(Session).where(Session.person_id == person.id))
-        audit.record(
-            "person.roles_changed",
-            subject=person.id,
-            actor=None,
-            before=[str(role) for role in before],
-            after=person.roles,
-        )
-    return person
-
-
-def import_people(door: Door) -> int:
-    """Read everybody from the directory; returns how many there are.
-
-    Raises Misbehaving when the directory's answer is not complete, and changes nothing then.
-    """
-    entries = list(door.directory.everyone())
-    with db.transaction():
-        found = {entry.id: register(door, entry) for entry in entries}
-        for entry in entries:
-            if entry.manager_id is not None:
-                above = found.get(entry.manager_id)
-                found[entry.id].manager_id = above.id if above else None
-        db.session.flush()
-    return len(entries)
-
-
 def get_person(person_id: UUID) -> Person:
     """One person. Raises NotFound."""
     person = db.session.get(Person, person_id)
@@ -200,14 +155,6 @@ def get_person(person_id: UUID) -> Person:
 def identify(person: Person, *, token: str = "") -> Identity:
     """A person as plain values."""
     return _identity([getattr(person, column.key) for column in _IDENTITY], token)
-
-
-def sort_name(full_name: str, family_name: str) -> str:
-    """ "Chen, Avery" without case and accents: the order of lists, and what filters look in."""
-    given = full_name.removesuffix(family_name).strip()
-    name = f"{family_name}, {given}" if family_name and given else full_name
-    folded = unicodedata.normalize("NFKD", name.casefold().replace("ł", "l").replace("ø", "o"))
-    return "".join(char for char in folded if not unicodedata.combining(char))[:200]
 
 
 _IDENTITY = (
@@ -242,32 +189,6 @@ def _identity(values: list[Any], token: str, *, is_kiosk: bool = False) -> Ident
     return Identity(
         *plain, frozenset(map(Role, roles)), frozenset(audiences), is_kiosk=is_kiosk, token=token
     )
-
-
-def _facts(door: Door, entry: Entry) -> dict[str, str | date | list[str] | None]:
-    audiences = {entry.kind}
-    if entry.is_manager:
-        audiences.add("manager")
-    if door.custodian_group and door.custodian_group in entry.groups:
-        audiences.add("custodian")
-    return {
-        "username": entry.username[:200],
-        "full_name": entry.full_name[:200],
-        "family_name": entry.family_name[:200],
-        "sort_name": sort_name(entry.full_name, entry.family_name),
-        "email": entry.email[:320],
-        "language": entry.language,
-        "department": entry.department[:200],
-        "job_title": entry.job_title[:200],
-        "location": entry.location[:200],
-        "union_scope": entry.union_scope,
-        "groups": sorted(entry.groups),
-        "kind": entry.kind,
-        "sponsor": entry.sponsor[:200],
-        "started_on": entry.started_on,
-        "ends_on": entry.ends_on,
-        "audiences": sorted(audiences),
-    }
 
 
 def _ask_directory(door: Door, username: str, address: str, ask: Any) -> Any:

@@ -3,9 +3,10 @@
 from flask import Blueprint, render_template
 from flask.typing import ResponseReturnValue
 
+from portal import db
 from portal.config import Role
 from portal.reminders import services
-from portal.web import requires, today
+from portal.web import requires
 
 bp = Blueprint("reminders", __name__)
 
@@ -17,6 +18,6 @@ def runs() -> ResponseReturnValue:
     return render_template(
         "reminders/runs.html",
         runs=services.list_runs(),
-        waiting=services.count_due(today()),
-        today=today(),
+        waiting=services.count_due(db.today()),
+        today=db.today(),
     )

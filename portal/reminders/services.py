@@ -16,7 +16,6 @@ from sqlalchemy.orm import aliased
 
 from portal import db
 from portal.campaigns.models import DISCHARGED, Assignment, Campaign
-from portal.campaigns.planning import local_day
 from portal.campaigns.schedule import is_business_day
 from portal.jobs import Job
 from portal.mail import services as mail
@@ -314,7 +313,7 @@ def _duties(where: ColumnElement[bool]) -> list[Due]:
         .where(where, *_is_owed())
         .order_by(Assignment.due_on)
     )
-    return [_due(row, local_day(db.utc_now())) for row in rows]
+    return [_due(row, db.today()) for row in rows]
 
 
 def _due(row: Row[*tuple[Any, ...]], today: date) -> Due:

@@ -21,7 +21,6 @@ from portal import db, jobs
 from portal.audit import services as audit
 from portal.audit.checkpoints import load_signer
 from portal.campaigns.models import STATUS_WORDS, Campaign
-from portal.campaigns.planning import local_day
 from portal.errors import NotFound, Refused
 from portal.jobs import Job
 from portal.mail import services as mail
@@ -49,7 +48,7 @@ def request_export(kind: str, campaign_id: UUID, filters: Filters, *, by: Identi
     """
     if kind not in KINDS:
         raise Refused(_("There is no file of this kind."))
-    today = local_day(db.utc_now())
+    today = db.today()
     rows = queries.count_people(campaign_id, filters, today=today)
     if not rows:
         raise Refused(_("Nobody fits these filters: there is nothing to download."))
@@ -157,7 +156,7 @@ def _tell(export: Export, person: Person) -> None:
             full_name=person.full_name,
             title=export.file_name,
             link=f"{settings.base_url}/reports/exports/{export.id}",
-            kept_until=local_day(export.kept_until),
+            kept_until=db.local_day(export.kept_until),
         )
 
 
@@ -185,7 +184,7 @@ def _make_csv(export: Export, path: Path, _by: Identity, tick: Tick) -> None:
         for line in exports.csv_of(
             export.campaign_id,
             Filters(**export.filters),
-            today=local_day(db.utc_now()),
+            today=db.today(),
             words=_status,
         ):
             file.write(line)
@@ -195,7 +194,7 @@ def _make_csv(export: Export, path: Path, _by: Identity, tick: Tick) -> None:
 def _make_xlsx(export: Export, path: Path, _by: Identity, tick: Tick) -> None:
     filters = Filters(**export.filters)
     with db.reading():
-        found = queries.each_person(export.campaign_id, filters, today=local_day(db.utc_now()))
+        found = queries.each_person(export.campaign_id, filters, today=db.today())
         rows = (
             (
                 row.full_name,
@@ -225,7 +224,7 @@ def _make_pack(export: Export, path: Path, by: Identity, tick: Tick) -> None:
 
 
 def _layout(export: Export, by: Identity) -> exports.RecordsZip:
-    filters, today = Filters(**export.filters), local_day(db.utc_now())
+    filters, today = Filters(**export.filters), db.today()
     signer = load_signer(db.settings())
     size = exports.begin_zip(export.campaign_id, filters, by=by, signer=signer, today=today)
     with db.reading():

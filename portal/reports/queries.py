@@ -14,7 +14,7 @@ from portal.attestations.models import SIGNATURES, Attestation, Evidence, Refusa
 from portal.campaigns.models import DISCHARGED, Assignment, Campaign, Status
 from portal.errors import NotFound
 from portal.people.models import Person
-from portal.people.services import sort_name
+from portal.people.registering import sort_name
 
 PER_PAGE = 50
 

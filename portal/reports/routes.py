@@ -33,7 +33,7 @@ from portal.reports import figures as figures_of
 from portal.reports import questions as questions_of
 from portal.reports.forms import FiltersForm
 from portal.reports.queries import NOBODY, OVERDUE, Filters, Sort
-from portal.web import requires, today
+from portal.web import requires
 
 bp = Blueprint("reports", __name__)
 
@@ -51,12 +51,12 @@ def who_has_signed() -> ResponseReturnValue:
     form.department.choices = [("", _all()), *((each.name, each.name) for each in counts)]
     sort, descending = _sort()
     page = max(1, request.args.get("page", 1, type=int))
-    count = queries.count_people(chosen[0], filters, today=today())
+    count = queries.count_people(chosen[0], filters, today=db.today())
     pages = max(1, -(-count // queries.PER_PAGE))
     people = queries.list_people(
         chosen[0],
         filters,
-        today=today(),
+        today=db.today(),
         sort=sort,
         descending=descending,
         page=min(page, pages),
@@ -69,14 +69,14 @@ def who_has_signed() -> ResponseReturnValue:
         filters=filters,
         counts=counts,
         total=queries.total(counts),
-        overdue=queries.count_overdue(chosen[0], today=today()),
+        overdue=queries.count_overdue(chosen[0], today=db.today()),
         people=people,
         count=count,
         page=min(page, pages),
         pages=pages,
         sort=sort,
         descending=descending,
-        today=today(),
+        today=db.today(),
         now=db.utc_now(),
         query=_query(chosen[0], filters),
     )
@@ -90,7 +90,7 @@ def figures() -> ResponseReturnValue:
     if not campaigns:
         return render_template("reports/figures.html", campaign=None)
     chosen = planning.get_campaign(_chosen(campaigns)[0])
-    days = figures_of.over_time(chosen, today=today())
+    days = figures_of.over_time(chosen, today=db.today())
     names = ("people", "signed", "in_progress", "overdue", "waived", "refused")
     return render_template(
         "reports/figures.html",
@@ -101,7 +101,7 @@ def figures() -> ResponseReturnValue:
         departments=queries.count_by_department(chosen.id),
         managers=figures_of.count_by_manager(chosen.id),
         kinds=figures_of.count_by_kind(chosen.id),
-        today=today(),
+        today=db.today(),
     )
 
 
@@ -130,7 +130,7 @@ def person(person_id: UUID) -> ResponseReturnValue:
         decisions=decisions,
         leaves=deciding.list_leaves(person_id),
         records=recording.list_records([duty.id for duty in duties]),
-        today=today(),
+        today=db.today(),
     )
 
 
@@ -152,7 +152,7 @@ def record(attestation_id: UUID) -> ResponseReturnValue:
 def people_csv() -> ResponseReturnValue:
     """The filtered list, streamed."""
     chosen, (filters, _form) = _chosen(queries.list_campaigns()), _filters()
-    day = today()
+    day = db.today()
     with db.transaction():
         rows = queries.count_people(chosen[0], filters, today=day)
         audit.record("list.exported", subject=chosen[0], actor=current_user.id, rows=rows)
@@ -171,7 +171,9 @@ def people_csv() -> ResponseReturnValue:
 def records_zip() -> ResponseReturnValue:
     """Fix what the ZIP holds by a checkpoint, and lead to the ZIP of that checkpoint."""
     chosen, (filters, _form) = _chosen(queries.list_campaigns()), _filters()
-    size = exports.begin_zip(chosen[0], filters, by=current_user, signer=_signer(), today=today())
+    size = exports.begin_zip(
+        chosen[0], filters, by=current_user, signer=_signer(), today=db.today()
+    )
     address = url_for(".records_zip_at", size=size)
     return redirect(f"{address}?{_query(chosen[0], filters)}")
 
@@ -187,7 +189,7 @@ def records_zip_at(size: int) -> ResponseReturnValue:
         size=size,
         signer=_signer(),
         engine=current_app.extensions["engine"],
-        today=today(),
+        today=db.today(),
     )
     db.finish(keep=False)  # nothing stays open while a slow line takes its time
     archive = layout.archive

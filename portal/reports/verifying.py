@@ -110,9 +110,9 @@ def _compare_evidence(disposed: set[UUID]) -> list[str]:
 def _compare_attempts(disposals: dict[str, dict[str, Any]]) -> list[str]:
     found: list[str] = []
     logged = _logged("attempt.submitted")
-    for entry in disposals.values():
-        for key in entry["details"]["attempts"]:
-            logged.pop(key, None)
+    for disposal in disposals.values():
+        for gone in disposal["details"]["attempts"]:
+            logged.pop(gone, None)
     rows = db.session.execute(
         select(Attempt.id, Attempt.section, Attempt.number, Attempt.right, Attempt.passed)
         .where(Attempt.submitted_at.is_not(None))

@@ -16,7 +16,6 @@ from portal import db
 from portal.attestations.models import Attestation, Disposal, Evidence, Refusal, Scan
 from portal.audit import services as audit
 from portal.campaigns.models import Assignment, DutyDecision, Leave
-from portal.campaigns.planning import local_day
 from portal.campaigns.schedule import months_before
 from portal.jobs import Job
 from portal.learning.models import Answer, Attempt, StepDone
@@ -42,7 +41,7 @@ def dispose(assignment_id: UUID) -> bool:
             return False
         assignment = session.get_one(Assignment, assignment_id)
         lock_for_holds(assignment.campaign_id, assignment.person_id)
-        today = local_day(db.utc_now())
+        today = db.today()
         if session.scalar(past_period(today).where(Assignment.id == assignment_id)) is None:
             for item, _by in approved:
                 item.kept_because = "Not past its period any more, held, or let go already."
@@ -99,7 +98,7 @@ def _remove(assignment: Assignment, rule: RetentionRule, *, by: UUID) -> dict[st
 
 
 def _period_begin(rule: RetentionRule) -> datetime:
-    return midnight(months_before(local_day(db.utc_now()), rule.months))
+    return midnight(months_before(db.today(), rule.months))
 
 
 def _forget_person(person_id: UUID) -> None:

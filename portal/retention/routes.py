@@ -8,11 +8,12 @@ from flask_babel import gettext as _
 from flask_login import current_user
 from wtforms.fields.choices import SelectChoice
 
+from portal import db
 from portal.campaigns import planning
 from portal.config import Role
 from portal.errors import Refused
 from portal.retention import forms, own_data, services
-from portal.web import requires, today
+from portal.web import requires
 
 bp = Blueprint("retention", __name__)
 
@@ -21,7 +22,7 @@ bp = Blueprint("retention", __name__)
 @requires(Role.HR)
 def overview() -> ResponseReturnValue:
     """Periods, holds and lists."""
-    past, held = services.count_past(today())
+    past, held = services.count_past(db.today())
     return render_template(
         "retention/overview.html",
         rules=services.list_rules(),
@@ -82,7 +83,7 @@ def end_hold(hold_id: UUID) -> ResponseReturnValue:
 @requires(Role.HR)
 def make_list() -> ResponseReturnValue:
     """List what is past its period."""
-    made = services.make_list(by=current_user, today=today())
+    made = services.make_list(by=current_user, today=db.today())
     return redirect(url_for(".disposal", list_id=made.id))
 
 

@@ -25,7 +25,7 @@ from portal.errors import NotFound, Refused
 from portal.spreadsheets import BOM, csv_line
 from portal.team import services
 from portal.team.forms import DelegateForm
-from portal.web import requires, today
+from portal.web import requires
 
 bp = Blueprint("team", __name__)
 
@@ -37,15 +37,15 @@ def people() -> ResponseReturnValue:
     _check()
     show = _asked()
     page = max(1, request.args.get("page", 1, type=int))
-    lines = services.list_team(current_user, show=show, today=today(), page=page)
+    lines = services.list_team(current_user, show=show, today=db.today(), page=page)
     return render_template(
         "team/people.html",
-        counts=services.count(current_user, today=today()),
+        counts=services.count(current_user, today=db.today()),
         lines=lines[: services.PER_PAGE],
         is_last=len(lines) <= services.PER_PAGE,
         page=page,
         show=show,
-        today=today(),
+        today=db.today(),
     )
 
 
@@ -54,7 +54,7 @@ def people() -> ResponseReturnValue:
 def download() -> ResponseReturnValue:
     """The list as a file."""
     _check()
-    show, day = _asked(), today()
+    show, day = _asked(), db.today()
     with db.transaction():
         rows = services.count(current_user, today=day).people
         audit.record("list.exported", subject=current_user.id, actor=current_user.id, rows=rows)
@@ -70,15 +70,15 @@ def download() -> ResponseReturnValue:
 def crew_list() -> ResponseReturnValue:
     """Who still has to sign, to print and take along to the crew."""
     _check()
-    lines = list(services.each_line(current_user, show=services.OPEN, today=today()))
-    return render_template("team/crew_list.html", lines=lines, today=today())
+    lines = list(services.each_line(current_user, show=services.OPEN, today=db.today()))
+    return render_template("team/crew_list.html", lines=lines, today=db.today())
 
 
 @bp.post("/<uuid:person_id>/nudge")
 @requires(Role.LEARNER)
 def nudge(person_id: UUID) -> ResponseReturnValue:
     """Remind one person by mail."""
-    name = services.nudge(person_id, by=current_user, today=today())
+    name = services.nudge(person_id, by=current_user, today=db.today())
     flash(_("A reminder to %(name)s is on its way.", name=name))
     return redirect(url_for(".people", show=_asked()))
 
@@ -96,13 +96,13 @@ def deputy() -> ResponseReturnValue:
                 current_user,
                 username=form.username.data,
                 until=form.until.data,
-                today=today(),
+                today=db.today(),
             )
         except Refused as refusal:
             form.username.errors = [str(refusal)]
         else:
             return redirect(url_for(".deputy"))
-    deputies = services.list_deputies(current_user, today=today())
+    deputies = services.list_deputies(current_user, today=db.today())
     return render_template("team/deputy.html", form=form, deputies=deputies)
 
 
@@ -115,7 +115,7 @@ def end_deputy(delegation_id: UUID) -> ResponseReturnValue:
 
 
 def _check() -> None:
-    if not services.leads_a_team(current_user, today=today()):
+    if not services.leads_a_team(current_user, today=db.today()):
         raise NotFound
 
 
@@ -127,7 +127,7 @@ def _asked() -> str:
 def _csv(show: str) -> Iterator[str]:
     head = [_("Name"), _("Department"), _("Manager"), _("Duty"), _("Due"), _("Status")]
     yield BOM + csv_line(head)
-    for each in services.each_line(current_user, show=show, today=today()):
+    for each in services.each_line(current_user, show=show, today=db.today()):
         status = str(STATUS_WORDS[each.status])
         yield csv_line(
             [each.full_name, each.department, each.manager, each.title, each.due_on, status]

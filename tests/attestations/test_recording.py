@@ -12,7 +12,6 @@ from portal.attestations.models import Attestation, Evidence, Scan
 from portal.attestations.verifying import Outcome
 from portal.campaigns import deciding
 from portal.campaigns.models import Status
-from portal.campaigns.planning import local_day
 from portal.documents import scans
 from portal.errors import Refused
 from portal.people.services import identify
@@ -76,7 +75,7 @@ def harper(app):
 
 def record(assignment, harper, **changes):
     facts = {
-        "signed_on": local_day(db.utc_now()),
+        "signed_on": db.today(),
         "scan": a_pdf(),
         "witness": "Morgan Dubois",
         "note": "",
@@ -109,12 +108,12 @@ def test_a_signature_on_paper_discharges_the_duty_without_any_step(app, harper):
 
 def test_figures_count_from_the_day_on_the_paper(app, harper):
     duty = make_assignment()
-    day = local_day(db.utc_now()) - timedelta(days=30)
+    day = db.today() - timedelta(days=30)
 
     record(duty, harper, signed_on=day)
 
     db.session.expire_all()
-    assert local_day(duty.signed_at) == day
+    assert db.local_day(duty.signed_at) == day
 
 
 @pytest.mark.parametrize(
@@ -123,7 +122,7 @@ def test_figures_count_from_the_day_on_the_paper(app, harper):
 )
 def test_a_day_that_cannot_be_is_refused(app, harper, day, words):
     with pytest.raises(Refused, match=words):
-        record(make_assignment(), harper, signed_on=local_day(db.utc_now()) + day)
+        record(make_assignment(), harper, signed_on=db.today() + day)
 
 
 def test_who_has_signed_is_not_recorded_again(app, harper):
@@ -154,7 +153,7 @@ def test_paper_and_refusals_are_sealed_as_the_checkers_ask_and_say_what_they_are
         make_assignment(person=person).id,
         person=identify(person),
         comment="Page 3 is not clear to me.",
-        said_on=local_day(db.utc_now()),
+        said_on=db.today(),
         recorded_by=harper,
         witness="Morgan Dubois",
     )
@@ -184,7 +183,7 @@ def test_who_refused_may_sign_later_and_counts_once(app, harper):
     assert len(duties) == 1
     assert (total.signed, total.refused) == (1, 0)
     assert [each.kind for each in records] == ["refused", "refused", "signed"]
-    today = local_day(db.utc_now())
+    today = db.today()
     assert len(queries.signed_records(duty.campaign_id, Filters(), today=today)) == 1
 
 

@@ -36,7 +36,7 @@ from portal.config import Settings
 from portal.courses import services as courses
 from portal.learning.services import get_progress
 from portal.migrations import upgrade
-from portal.people import demo_directory, demo_keys, demo_people
+from portal.people import demo_directory, demo_keys, demo_people, syncing
 from portal.people import services as people
 from portal.people.door import current_door
 from portal.people.models import Person
@@ -195,7 +195,7 @@ def bench_signing() -> None:
             settings.data_dir,
         )
         threading.Thread(target=directory.serve_forever, daemon=True).start()
-        people.import_people(current_door())
+        syncing.run_now(current_door())
         waiting = []
         with db.transaction() as session:
             campaign = make_campaign()

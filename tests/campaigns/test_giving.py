@@ -12,7 +12,7 @@ from tests.factories import make_attestation, make_campaign, make_hr, make_perso
 
 
 def today() -> date:
-    return planning.local_day(db.utc_now())
+    return db.today()
 
 
 def a_draft(**facts) -> Campaign:

@@ -5,7 +5,7 @@ import pytest
 
 from portal import db
 from portal.attestations import services as attestations
-from portal.campaigns import giving, planning, versions
+from portal.campaigns import giving, versions
 from portal.campaigns.models import Kind, Status
 from portal.campaigns.versions import Reach
 from portal.courses import services as courses
@@ -38,7 +38,7 @@ def publish_again(tmp_path):
 
 
 def decide(version, harper, change="material"):
-    due_on = planning.local_day(db.utc_now()) + timedelta(days=14)
+    due_on = db.today() + timedelta(days=14)
     return versions.decide(version, change=change, due_on=due_on, title="What changed", by=harper)
 
 

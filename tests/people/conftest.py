@@ -128,6 +128,7 @@ def door(app: Flask, fake: FakeDirectory) -> Door:
         idle_minutes=60,
         session_hours=12,
         kiosk_minutes=3,
+        ldap=LdapSettings(exclude=("svc-*",)),
         key=b"k" * 32,
     )
     app.extensions["door"] = door
