@@ -3,12 +3,14 @@
 import fcntl
 import json
 import os
+import re
 import select
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from html import unescape
 from pathlib import Path
 from urllib.parse import parse_qs, urljoin, urlsplit
 
@@ -112,6 +114,10 @@ def walk_login(
                 return url
             answer = http.get(url, allow_redirects=False, timeout=SECONDS)
             continue
+        if "forms[0].submit()" in answer.text:  # signs out whom the next person replaces
+            action, form = _only_form(answer.text)
+            answer = http.post(action, form, allow_redirects=False, timeout=SECONDS)
+            continue
         if answer.status_code != 200 or 'name="login"' not in answer.text:
             raise RuntimeError(f"The provider says {answer.status_code}: {answer.text}")
         if login is None:
@@ -119,6 +125,12 @@ def walk_login(
         form = {"login": login, "password": "any", "ago": str(ago)}
         answer = http.post(url, form, allow_redirects=False, timeout=SECONDS)
     raise RuntimeError(f"The provider goes round in circles at {url}")
+
+
+def _only_form(page: str) -> tuple[str, dict[str, str]]:
+    (action,) = re.findall(r'<form method="post" action="([^"]+)"', page)
+    inputs = re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', page)
+    return unescape(action), {name: unescape(value) for name, value in inputs}
 
 
 def _wait_until_ready(process: subprocess.Popen[str]) -> int:
