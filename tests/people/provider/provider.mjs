@@ -4,10 +4,11 @@
 // asked for consent. It prints "ready <port>" when it listens and ends when its stdin does.
 //
 // PUT /lies takes JSON: claims that every later ID token has instead of the true ones (null
-// leaves one out). Two more words are no claims: "alg": "none" leaves out the signature and
-// "key": "other" signs with a key that nobody published.
+// leaves one out). Some words are no claims: "alg": "none" leaves out the signature,
+// "alg": "HS256" signs with the public key as a secret; "key": "other" signs with a key that
+// nobody published.
 
-import { createHmac, createPublicKey, createSign, generateKeyPairSync } from "node:crypto";
+import { createHmac, createPublicKey, createSign, generateKeyPairSync, randomUUID } from "node:crypto";
 import { createServer } from "node:http";
 
 console.info = console.log = console.warn = console.error; // stdout is for "ready"
@@ -17,6 +18,7 @@ const settings = JSON.parse(process.env.PROVIDER_SETTINGS);
 const bySub = Object.fromEntries(Object.values(settings.accounts).map((each) => [each.sub, each]));
 const newKey = () => generateKeyPairSync("rsa", { modulusLength: 2048 }).privateKey;
 const trueKey = newKey();
+const kid = randomUUID(); // each start has a key of its own, as after a rotation
 let lies = {};
 
 const encode = (value) => Buffer.from(JSON.stringify(value)).toString("base64url");
@@ -48,7 +50,7 @@ const makeProvider = (issuer) => {
         require_auth_time: true,
       },
     ],
-    jwks: { keys: [{ ...trueKey.export({ format: "jwk" }), kid: "true", use: "sig", alg: "RS256" }] },
+    jwks: { keys: [{ ...trueKey.export({ format: "jwk" }), kid, use: "sig", alg: "RS256" }] },
     scopes: ["openid", "profile", "email"],
     claims: {
       openid: ["sub", "oid", "directory_id"],
