@@ -7,7 +7,6 @@ from sqlalchemy import select
 from portal import db
 from portal.campaigns.models import Campaign
 from portal.people import services as people
-from portal.web import today
 from tests.factories import make_campaign, make_hr, make_person, publish
 
 
@@ -32,8 +31,8 @@ def plan(**changes):
         "title": "Annual attestation 2027",
         "kind": "annual",
         "course": "small-course",
-        "opens_on": today().isoformat(),
-        "due_on": (today() + timedelta(days=30)).isoformat(),
+        "opens_on": db.today().isoformat(),
+        "due_on": (db.today() + timedelta(days=30)).isoformat(),
         **changes,
     }
 

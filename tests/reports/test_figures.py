@@ -15,7 +15,6 @@ from portal.learning.models import Answer, Attempt
 from portal.people.services import identify
 from portal.reports import figures, item_analysis, questions
 from portal.reports.item_analysis import Sums
-from portal.web import today
 from tests.factories import make_assignment, make_attestation, make_campaign, make_hr, make_person
 
 
@@ -117,7 +116,7 @@ def test_every_link_in_the_figures_leads_to_as_many_people_as_it_says(app, sign_
         )
         make_attestation(person=make_person(department=f"D&D {number}"), campaign=campaign)
     make_assignment(
-        person=make_person(), campaign=campaign, due_on=today() - timedelta(days=2)
+        person=make_person(), campaign=campaign, due_on=db.today() - timedelta(days=2)
     ).assigned_at = db.utc_now() - timedelta(days=9)
     db.session.flush()
     browser = sign_in(make_hr())

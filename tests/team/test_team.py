@@ -148,9 +148,7 @@ def test_a_delegation_is_ended_by_who_made_it(morgan):
 )
 def test_a_deputy_that_cannot_be_is_said_beside_the_field(morgan, sign_in, username, days, words):
     make_person("Deputy Person", username="deputy")
-    from portal.web import today
-
-    day = today() + timedelta(days=days)
+    day = db.today() + timedelta(days=days)
     browser = sign_in(morgan)
     data = {"username": username or morgan.username, "until": day.isoformat()}
 
