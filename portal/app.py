@@ -17,9 +17,11 @@ from whitenoise import WhiteNoise
 from portal import assets, cli, db, web
 from portal.config import ROOT, Settings
 from portal.documents import dates
+from portal.people import sso
 
 SLICES = {
     "people": "/people",
+    "directory": "/directory",
     "campaigns": "/campaigns",
     "learning": "/learning",
     "reminders": "/reminders",
@@ -67,6 +69,7 @@ def create_app(settings: Settings) -> Flask:
         app.register_blueprint(module.bp, url_prefix=prefix)
         if hasattr(module, "init_app"):
             module.init_app(app)
+    sso.init_app(app, settings)
     cli.init_app(app)
     _dress_pages(app, settings)
     if settings.proxies:

@@ -88,7 +88,7 @@ def publish(keys: tuple[str, ...]) -> None:
 @click.option("--force", is_flag=True, help="Believe a reading that looks wrong.")
 def sync_people(*, dry_run: bool, force: bool) -> None:
     """Read everybody from the directory: joiners, movers, leavers; the worker does it nightly."""
-    from portal.people import syncing
+    from portal.directory import syncing
     from portal.people.door import current_door
 
     sync = syncing.run_now(current_door(), dry=dry_run, force=force)
@@ -98,6 +98,35 @@ def sync_people(*, dry_run: bool, force: bool) -> None:
         click.echo("  ".join(filter(None, (f"{what:9}", name, before, after and f"-> {after}"))))
     counted = ", ".join(f"{number} {what}" for what, number in sorted(sync.counts.items()))
     click.echo(f"{sync.people} people read. {counted or 'Nothing changes'}.")
+
+
+@group.command("check-directory")
+@click.option("--user", "username", help="Follow this person's sign-in, without a password.")
+def check_directory(username: str | None) -> None:
+    """Say of each thing that the directory must give whether it does, and the remedy."""
+    from portal.directory import checking
+    from portal.people.door import current_door
+
+    checks = [*checking.check(current_door())]
+    if username:
+        checks += checking.trace(current_door(), username)
+    for each in checks:
+        remedy = f"  -> {each.remedy}" if each.remedy else ""
+        click.echo(f"{each.state:4}  {each.what}: {each.said}{remedy}")
+    if any(each.state == "bad" for each in checks):
+        sys.exit(1)
+
+
+@group.command("break-glass")
+@click.argument("name")
+@click.option("--reason", required=True, help="Stands in the log.")
+def break_glass(name: str, reason: str) -> None:
+    """Make an administrator for an emergency, for a day; each use is an alarm in the log."""
+    from portal.people import local
+
+    with db.transaction():
+        username, password = local.break_glass(name, reason=reason)
+    click.echo(f"username  {username}\npassword  {password}\nShown once. It ends tomorrow.")
 
 
 @group.command("open-campaign")

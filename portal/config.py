@@ -129,6 +129,11 @@ class Settings:
     smtp_ca_file: str = _setting("", "PEM file of the authority; empty: the system's")
     mail_from: str = _setting("", "Sender; empty: no-reply at the host of the base URL")
     mail_reply_to: str = _setting("", "Where answers go, such as HR")
+    oidc_issuer: str = _setting("", "Issuer of single sign-on; empty: there is none")
+    oidc_client_id: str = _setting("", "The portal's name there")
+    oidc_client_secret_file: str = _setting("", "File that holds its secret")
+    oidc_scopes: tuple[str, ...] = _setting(("openid", "profile"), "What is asked for")
+    oidc_id_claim: str = _setting("directory_id", "Claim with the directory's id of the person")
     demo_directory_port: int = _setting(8389, "Loopback port of the demo's own directory")
     ldap: LdapSettings = field(default_factory=LdapSettings)
 
@@ -169,6 +174,11 @@ class Settings:
         if self.secret_key_file:
             return Path(self.secret_key_file).read_bytes()
         return _demo_secret(self.data_dir)
+
+    @property
+    def oidc_client_secret(self) -> str:
+        """The portal's secret at the provider of single sign-on."""
+        return Path(self.oidc_client_secret_file).read_text().strip()
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] = os.environ) -> Self:
@@ -230,12 +240,25 @@ def _complaints(settings: Settings) -> list[str]:
             path = getattr(part, item.name)
             if item.name.endswith("_file") and path and not Path(path).is_file():
                 found.append(f"{prefix}{item.name.upper()}: there is no file {path}.")
+    found += _sso_complaints(settings)
     if settings.smtp_security not in {"starttls", "tls", "none"}:
         found.append("PORTAL_SMTP_SECURITY: write starttls, tls or none.")
     if settings.smtp_security == "none" and settings.smtp_host not in LOOPBACK:
         found.append("PORTAL_SMTP_SECURITY: none is for a server on this machine only.")
     if not settings.is_demo:
         found += _production_complaints(settings)
+    return found
+
+
+def _sso_complaints(settings: Settings) -> list[str]:
+    if not settings.oidc_issuer:
+        return []
+    found = []
+    if not (settings.oidc_client_id and settings.oidc_client_secret_file):
+        found.append("PORTAL_OIDC_ISSUER: needs OIDC_CLIENT_ID and OIDC_CLIENT_SECRET_FILE.")
+    is_near = settings.is_demo and urlsplit(settings.oidc_issuer).hostname in LOOPBACK
+    if not (settings.oidc_issuer.startswith("https://") or is_near):
+        found.append("PORTAL_OIDC_ISSUER: must be an https:// address.")
     return found
 
 

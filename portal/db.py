@@ -187,6 +187,17 @@ def transaction() -> Iterator[Session]:
 
 
 @contextmanager
+def joined_transaction() -> Iterator[Session]:
+    """The transaction that is open for writing, or one of its own."""
+    opened: Session | None = g.get("db_session")
+    if opened is not None and opened.in_transaction() and opened.get_bind() is _writing_engine():
+        yield opened
+        return
+    with transaction() as inner:
+        yield inner
+
+
+@contextmanager
 def reading() -> Iterator[Session]:
     """A short look at the database. A request that reads anyway looks with its own session."""
     if _reads_only():

@@ -135,8 +135,8 @@ def prepare() -> int:
     from portal.app import create_app
     from portal.courses import content
     from portal.courses import services as courses
+    from portal.directory import syncing
     from portal.migrations import upgrade
-    from portal.people import syncing
     from portal.people.door import current_door
 
     settings = Settings.from_env()

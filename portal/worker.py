@@ -2,12 +2,13 @@
 
 from portal.attestations.sealing import EVIDENCE
 from portal.audit.checkpoints import CHECKPOINT
-from portal.campaigns.deciding import SETTLE
 from portal.campaigns.giving import FILL
+from portal.campaigns.leaves import SETTLE
+from portal.directory.roles import EXPIRE
+from portal.directory.syncing import SYNC, WATCH
 from portal.mail.delivery import MAIL
-from portal.people.syncing import SYNC, WATCH
 from portal.reminders.services import REMIND
 from portal.reports.making import EXPORT
 from portal.retention.disposing import DISPOSE
 
-JOBS = (EVIDENCE, MAIL, WATCH, SYNC, FILL, SETTLE, REMIND, EXPORT, DISPOSE, CHECKPOINT)
+JOBS = (EVIDENCE, MAIL, WATCH, SYNC, EXPIRE, FILL, SETTLE, REMIND, EXPORT, DISPOSE, CHECKPOINT)

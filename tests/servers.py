@@ -173,7 +173,7 @@ def _ldap_settings(folder: Path, urls: tuple[str, ...]) -> LdapSettings:
         bind_password_file=str(folder / "demo-directory-password"),
         user_bases=(demo_people.PEOPLE, demo_people.CONTRACTORS),
         group_base=demo_people.GROUPS,
-        role_groups=("portal-hr=hr", "portal-authors=author"),
+        role_groups=("portal-hr=hr", "portal-authors=author", "portal-admins=admin"),
         custodian_group="portal-custodians",
         password_help_url="/people/cannot-sign-in",
     )

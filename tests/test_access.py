@@ -8,12 +8,14 @@ from werkzeug.routing import Rule
 
 from portal import db
 from portal.attestations import sealing
-from portal.campaigns import deciding
+from portal.campaigns import deciding, leaves
 from portal.campaigns.audience import Audience
 from portal.config import Role
+from portal.directory import syncing
 from portal.mail.models import Mail
 from portal.mail.services import queue_mail
 from portal.people import kiosks
+from portal.people.models import RoleGrant
 from portal.people.services import identify
 from portal.reports import making
 from portal.reports.queries import Filters
@@ -29,6 +31,9 @@ OPEN = {
     "site.verify",
     "site.verify_number",
     "people.set_up_kiosk",
+    "people.second_step",
+    "people.begin_sso",
+    "people.sso_back",
     "site.theme",
     "site.healthz",
     "site.readyz",
@@ -119,6 +124,8 @@ FOR_MANAGERS = {
     "team.end_deputy",
     "team.nudge",
 }
+FOR_ADMINS = {"directory.syncs", "directory.check", "directory.list_roles", "directory.end_grant"}
+FOR_HR_AND_ADMINS = {"directory.sync"}
 FOR_HR_AND_AUTHORS = {"courses.versions", "courses.version", "courses.step", "courses.archive"}
 # HR stands in for the manager here, and names no deputy of their own.
 LEADS = {
@@ -128,7 +135,8 @@ LEADS = {
 MAIL = {"full_name": "A", "manager": "B", "until": date(2030, 1, 30), "link": "/team/"}
 # There may be no such checkpoint; a POST without a kind of file is refused.
 MAY_BE_GONE = {"reports.records_zip_at", "audit.checkpoint"}
-UNSET = {"site.mark"}  # 404 for everyone until a mark is set
+UNSET = {"site.mark", "people.sso_again"}  # 404 for everyone until a mark, or a provider, is set
+NEEDS_SOMEBODY = UNSET - {"people.sso_again"}
 
 
 @pytest.fixture
@@ -143,6 +151,7 @@ def city(app):
         "manager": make_person("Their Manager", audiences=["employee", "manager"]),
         "author": make_person("Colby Marsh", roles=["author", "learner"]),
         "hr": make_hr(),
+        "admin": make_person("Taylor Bear", roles=["admin", "learner"]),
     }
     for person in people.values():
         make_assignment(person=person)
@@ -158,7 +167,7 @@ def city(app):
         today=date(2026, 1, 1),
     )
     queue_mail("deputy", to=None, address="a@city.example", key="k", language="en", **MAIL)
-    leave = deciding.begin_leave(owner.id, begins_on=day, ends_on=None, reason="Later.", by=by)
+    leave = leaves.begin_leave(owner.id, begins_on=day, ends_on=None, reason="Later.", by=by)
     kiosks.offer("Tablet", "", by=by)
     kiosk = kiosks.list_kiosks()[0]
     held = retention.hold(campaign_id=campaign.id, username="", reason="x", by=by)
@@ -166,6 +175,10 @@ def city(app):
     db.session.add(gone)
     db.session.flush()
     db.session.add(DisposalItem(list_id=gone.id, assignment_id=attestation.assignment_id))
+    sync = syncing.ask(dry=True, force=False, by=by)
+    grant = RoleGrant(person_id=owner.id, role="author", reason="x", until=day, made_by=by.id)
+    db.session.add(grant)
+    db.session.flush()
     export = making.request_export("people-csv", campaign.id, Filters(), by=by)
     db.finish(keep=True)
     sealing.do(str(attestation.id))
@@ -189,6 +202,8 @@ def city(app):
         "number": attestation.number,
         "name": "help",
         "size": 1,
+        "sync_id": sync.id,
+        "grant_id": grant.id,
     }
 
 
@@ -208,6 +223,7 @@ def get(app, browser, rule, values):
 
 def test_every_page_is_in_exactly_one_list(app):
     groups = [OPEN, LEARNER, OWNER, FOR_HR, FOR_MANAGERS, FOR_HR_AND_AUTHORS, UNSET]
+    groups += [FOR_ADMINS, FOR_HR_AND_ADMINS]
     endpoints = {rule.endpoint for rule in app.url_map.iter_rules()}
 
     assert endpoints == set().union(*groups)
@@ -217,7 +233,7 @@ def test_every_page_is_in_exactly_one_list(app):
 def test_every_page_says_who_may_see_it(app):
     for endpoint, view in app.view_functions.items():
         roles = access_of(view)
-        assert (roles is None) == (endpoint in OPEN | UNSET), endpoint
+        assert (roles is None) == (endpoint in OPEN | NEEDS_SOMEBODY), endpoint
 
 
 def test_who_is_not_signed_in_is_led_to_the_sign_in_page_and_nowhere_else(app, city):
@@ -231,7 +247,7 @@ def test_who_is_not_signed_in_is_led_to_the_sign_in_page_and_nowhere_else(app, c
         assert answer.location.startswith("/people/sign-in"), rule
 
 
-@pytest.mark.parametrize("role", ["owner", "colleague", "manager", "author", "hr"])
+@pytest.mark.parametrize("role", ["owner", "colleague", "manager", "author", "hr", "admin"])
 def test_each_role_gets_what_is_for_it_and_404_elsewhere(app, city, sign_in, role):
     people, values = city
     for rule in app.url_map.iter_rules():
@@ -243,6 +259,8 @@ def test_each_role_gets_what_is_for_it_and_404_elsewhere(app, city, sign_in, rol
             or (rule.endpoint in FOR_HR and role == "hr")
             or (rule.endpoint in FOR_MANAGERS and role in LEADS[rule.endpoint])
             or (rule.endpoint in FOR_HR_AND_AUTHORS and role in {"hr", "author"})
+            or (rule.endpoint in FOR_ADMINS and role == "admin")
+            or (rule.endpoint in FOR_HR_AND_ADMINS and role in {"hr", "admin"})
         )
         status = get(app, sign_in(people[role]), rule, values)
         if rule.endpoint in MAY_BE_GONE and allowed:

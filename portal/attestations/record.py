@@ -19,6 +19,8 @@ from portal.learning.services import Progress
 
 FORMAT = "attestation/1"
 METHOD = "typed name, tick and directory password"
+OWN_PASSWORD = "typed name, tick and the person's own password of the portal"  # noqa: S105
+SINGLE_SIGN_ON = "typed name, tick and single sign-on, asked anew"
 ON_PAPER = "signed on paper; recorded by HR"
 REFUSED_HERE = "written in the portal while signed in"
 TOLD_HR = "said to HR; recorded by HR"

@@ -33,22 +33,34 @@ def sign(assignment_id: UUID) -> ResponseReturnValue:
     if progress.next is not None:
         return redirect(url_for("learning.resume", assignment_id=assignment_id))
     form = forms.SignForm(statement=progress.course.statement, full_name=current_user.full_name)
+    by_sso = current_user.way == "sso"
+    if by_sso:
+        del form.password
     if form.validate_on_submit():
         try:
-            people.confirm_password(
-                current_door(), current_user, form.password.data, address=client_address()
+            method = services.confirm(
+                current_door(),
+                current_user,
+                "" if by_sso else form.password.data,
+                address=client_address(),
             )
         except SignInRefused as refusal:
-            form.password.errors = [str(refusal)]
+            (form.typed_name if by_sso else form.password).errors = [str(refusal)]
         else:
             services.sign(
                 assignment_id,
                 person=current_user,
                 typed_name=form.typed_name.data,
                 settings=current_app.extensions["settings"],
+                method=method,
             )
             return redirect(url_for(".receipt", assignment_id=assignment_id))
-    return render_template("attestations/sign.html", form=form, progress=progress)
+    return render_template(
+        "attestations/sign.html",
+        form=form,
+        progress=progress,
+        must_confirm=by_sso and not people.is_confirmed(current_user),
+    )
 
 
 @bp.route("/<uuid:assignment_id>/disagree", methods=["GET", "POST"])

@@ -22,6 +22,10 @@ from portal.courses.models import CourseVersion
 from portal.errors import NotFound, Refused
 from portal.learning import services as learning
 from portal.learning.services import Progress
+from portal.people import local
+from portal.people import services as people
+from portal.people.door import Door
+from portal.people.limits import SignInRefused
 from portal.people.models import Person
 from portal.people.services import Identity
 
@@ -53,6 +57,20 @@ class PublicFact:
     signed_at: datetime
     sha256: str | None
     disposed_at: datetime | None = None
+
+
+def confirm(door: Door, person: Identity, password: str, *, address: str) -> str:
+    """Make sure that it is the person who signs now; returns how, for the record.
+
+    Asks for the password again, or, of who came by single sign-on, for its confirmation, which
+    counts once. Raises SignInRefused and DirectoryUnavailable.
+    """
+    if person.way == "sso":
+        if not people.use_confirmation(person):
+            raise SignInRefused(_("Confirm first that it is you."))
+        return record.SINGLE_SIGN_ON
+    people.confirm_password(door, person, password, address=address)
+    return record.OWN_PASSWORD if local.is_ours(person.username) else record.METHOD
 
 
 def sign(

@@ -12,7 +12,7 @@ from wtforms.fields.choices import SelectChoice
 
 from portal import db
 from portal.campaigns import audience as rules
-from portal.campaigns import deciding, planning, previewing, versions
+from portal.campaigns import deciding, leaves, planning, previewing, versions
 from portal.campaigns.forms import audience as audience_forms
 from portal.campaigns.forms import deciding as decision_forms
 from portal.campaigns.forms import planning as forms
@@ -294,7 +294,7 @@ def leave(person_id: UUID) -> ResponseReturnValue:
     form = decision_forms.LeaveForm()
     if form.validate_on_submit():
         try:
-            deciding.begin_leave(
+            leaves.begin_leave(
                 person_id,
                 begins_on=form.begins_on.data,
                 ends_on=form.ends_on.data,
@@ -312,11 +312,11 @@ def leave(person_id: UUID) -> ResponseReturnValue:
 @requires(Role.HR)
 def back(leave_id: UUID) -> ResponseReturnValue:
     """Note the first day back."""
-    found = deciding.get_leave(leave_id)
+    found = leaves.get_leave(leave_id)
     form = decision_forms.BackForm(data={"ends_on": found.ends_on or db.today()})
     if form.validate_on_submit():
         try:
-            deciding.end_leave(found, ends_on=form.ends_on.data, by=current_user)
+            leaves.end_leave(found, ends_on=form.ends_on.data, by=current_user)
         except Refused as refusal:
             form.ends_on.errors = [str(refusal)]
         else:

@@ -163,6 +163,15 @@ CAST = (
         state="disabled",
     ),
     Member(
+        "taylor.bear",
+        "Taylor",
+        "Bear",
+        "Systems administrator",
+        "Information Technology",
+        plays="an administrator",
+        groups=("portal-admins",),
+    ),
+    Member(
         "lukasz.nguyen",
         "Łukasz",
         "Nguyễn-O’Neill",

@@ -80,7 +80,7 @@ def ldap_settings(settings: Settings) -> LdapSettings:
         bind_password_file=str(settings.data_dir / "demo-directory-password"),
         user_bases=(demo_people.PEOPLE, demo_people.CONTRACTORS),
         group_base=demo_people.GROUPS,
-        role_groups=("portal-hr=hr", "portal-authors=author"),
+        role_groups=("portal-hr=hr", "portal-authors=author", "portal-admins=admin"),
         custodian_group="portal-custodians",
         audience_groups=("council-office",),
         password_help_url="/people/cannot-sign-in",  # noqa: S106 - an address

@@ -28,6 +28,17 @@ class SignInForm(FlaskForm):
     )
 
 
+class TotpForm(FlaskForm):
+    """The code that an authenticator app shows."""
+
+    code = StringField(
+        _l("Code"),
+        description=_l("The six digits that your authenticator app shows now."),
+        validators=[DataRequired(_l("Enter the code")), Length(max=20)],
+        render_kw={"autocomplete": "one-time-code", "inputmode": "numeric", "spellcheck": "false"},
+    )
+
+
 class KioskForm(FlaskForm):
     """A new shared device."""
 

@@ -69,6 +69,33 @@ class Line:
             if kept is None or connection is not kept[0]:
                 _hang_up(connection)
 
+    def certificate(self) -> dict[str, Any]:
+        """The server's certificate as Python's ssl tells it; the service account is bound then."""
+        found: dict[str, Any] = self._service().socket.getpeercert()
+        return found
+
+    def people_below(self, base: str) -> list[Entry]:
+        """Everyone under one base. Raises Misbehaving where the answer is cut short."""
+        pages = self._pages(base, self._settings.user_filter, self._wanted_attributes())
+        return [self._entry(row) for row in pages]
+
+    def lockout(self) -> int | None:
+        """After how many wrong passwords the directory locks; None where it does not tell us."""
+        if self._settings.kind == "ad":
+            rows = self._raw("(objectClass=domainDNS)", ["lockoutThreshold"], self._top())
+            name = "lockoutThreshold"
+        else:
+            wanted, name = "(objectClass=pwdPolicy)", "pwdMaxFailure"
+            rows = self._raw(wanted, [name], self._top(), scope=SUBTREE)
+        found = [_text(row["raw_attributes"], name) for row in rows]
+        return next((int(each) for each in found if each.isdigit()), None)
+
+    def _top(self) -> str:
+        """The directory's own name: the dc= parts of a base."""
+        base = self._settings.user_bases[0]
+        parts = [part for part in base.split(",") if part.strip().lower().startswith("dc=")]
+        return ",".join(parts) or base
+
     def by_login(self, name: str) -> list[Entry]:
         """The entries with this login name; more than one is as bad as none."""
         value = escape_filter_chars(name)
@@ -115,11 +142,7 @@ class Line:
 
     def people(self) -> list[Entry]:
         """Everyone under all bases. Raises Misbehaving where an answer is cut short."""
-        return [
-            self._entry(row)
-            for base in self._settings.user_bases
-            for row in self._pages(base, self._settings.user_filter, self._wanted_attributes())
-        ]
+        return [each for base in self._settings.user_bases for each in self.people_below(base)]
 
     def members(self) -> dict[str, set[str]]:
         """Name of each wanted group -> lower-case DNs of its members, nested ones too."""

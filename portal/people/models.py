@@ -55,6 +55,7 @@ class Session(Base):
     checked_at: Mapped[datetime] = mapped_column(default=utc_now)  # account state, by directory
     kiosk_id: Mapped[UUID | None] = mapped_column(ForeignKey("kiosks.id"), index=True)
     way: Mapped[str] = mapped_column(String(10), default="password")  # or sso: single sign-on
+    confirmed_at: Mapped[datetime | None]  # by sso, for one signature: it was the person again
 
 
 class PersonChange(Base):

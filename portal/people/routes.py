@@ -19,15 +19,16 @@ from flask_login import LoginManager, current_user, login_user, logout_user
 
 from portal import db
 from portal.config import Role
-from portal.errors import Refused
-from portal.people import demo_people, kiosks, services
+from portal.errors import NotFound, Refused
+from portal.people import demo_people, kiosks, services, sso
 from portal.people.door import current_door
-from portal.people.forms import CodeForm, KioskForm, SignInForm
+from portal.people.forms import CodeForm, KioskForm, SignInForm, TotpForm
 from portal.people.limits import SignInRefused
 from portal.web import client_address, own_page, public, refusal_page, requires
 
 bp = Blueprint("people", __name__)
 KIOSK_DAYS = 400
+SECOND_STEP_SECONDS = 300
 
 
 @bp.route("/sign-in", methods=["GET", "POST"])
@@ -58,9 +59,12 @@ def sign_in() -> ResponseReturnValue:
         except SignInRefused as refusal:
             form.username.errors = [str(refusal)]
             help_url = refusal.help_url
+        except services.SecondStepNeeded as needed:
+            session.clear()
+            session["second_step"] = [str(needed.person_id), db.utc_now().timestamp(), target]
+            return redirect(url_for(".second_step"))
         else:
-            session.clear()  # a new session id, and a new CSRF token with it
-            login_user(person)
+            _let_in(person)
             return redirect(target)
     settings = current_app.extensions["settings"]
     cast = demo_people.CAST if settings.is_demo and not settings.ldap.urls else ()
@@ -70,8 +74,66 @@ def sign_in() -> ResponseReturnValue:
         help_url=help_url,
         kiosk=kiosk,
         cast=cast,
+        sso=url_for(".begin_sso", next=target) if sso.is_on() and not kiosk else "",
         demo_password=demo_people.PASSWORD,
     )
+
+
+@bp.route("/second-step", methods=["GET", "POST"])
+@public
+def second_step() -> ResponseReturnValue:
+    """After the password, the code of who chose to be asked for one."""
+    person_id, since, target = session.get("second_step") or ("", 0, "")
+    if not person_id or db.utc_now().timestamp() - since > SECOND_STEP_SECONDS:
+        session.pop("second_step", None)
+        return redirect(url_for(".sign_in"))
+    form = TotpForm()
+    if form.validate_on_submit():
+        try:
+            person = services.second_step(
+                current_door(), UUID(person_id), form.code.data, address=client_address()
+            )
+        except SignInRefused:
+            form.code.errors = [_("This code is wrong or used. Codes change every 30 seconds.")]
+        else:
+            _let_in(person)
+            return redirect(target)
+    return render_template("people/second_step.html", form=form)
+
+
+@bp.get("/sso")
+@public
+def begin_sso() -> ResponseReturnValue:
+    """Sign in through the City's single sign-on."""
+    _only_with_sso()
+    session["sso"] = ["in", own_page(request.args.get("next")) or url_for("learning.tasks")]
+    return sso.begin(url_for(".sso_back", _external=True))
+
+
+@bp.post("/sso/again")
+@requires(Role.LEARNER)
+def sso_again() -> ResponseReturnValue:
+    """Let single sign-on make sure that it is still the same person, before they sign."""
+    _only_with_sso()
+    session["sso"] = ["again", own_page(request.args.get("next")) or url_for("learning.tasks")]
+    return sso.begin(url_for(".sso_back", _external=True), again=True)
+
+
+@bp.get("/sso/back")
+@public
+def sso_back() -> ResponseReturnValue:
+    """The way back from single sign-on."""
+    _only_with_sso()
+    purpose, target = session.pop("sso", None) or ("in", url_for("learning.tasks"))
+    settings = current_app.extensions["settings"]
+    try:
+        if purpose == "again" and current_user.is_authenticated:
+            sso.finish_again(current_user, settings)
+        else:
+            _let_in(sso.finish(current_door(), settings))
+    except SignInRefused as refusal:
+        return refusal_page(403, _("We could not sign you in"), str(refusal))
+    return redirect(target)
 
 
 @bp.post("/sign-out")
@@ -148,6 +210,16 @@ def stay() -> ResponseReturnValue:
 def cannot_sign_in() -> ResponseReturnValue:
     """What to do when one cannot get in."""
     return render_template("people/cannot_sign_in.html")
+
+
+def _let_in(person: services.Identity) -> None:
+    session.clear()  # a new session id, and a new CSRF token with it
+    login_user(person)
+
+
+def _only_with_sso() -> None:
+    if not sso.is_on():
+        raise NotFound
 
 
 def _kiosk_cookie() -> str:

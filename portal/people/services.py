@@ -3,7 +3,7 @@
 import logging
 import secrets
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any
 from uuid import UUID
@@ -16,6 +16,7 @@ from portal import db
 from portal.audit import services as audit
 from portal.config import Role
 from portal.errors import NotFound
+from portal.people import local
 from portal.people.directory import (
     AccountClosed,
     Directory,
@@ -33,6 +34,7 @@ log = logging.getLogger(__name__)
 
 TOUCH_AFTER = timedelta(minutes=1)
 KIOSK_TOUCH_AFTER = timedelta(seconds=10)
+CONFIRMED_FOR = timedelta(minutes=10)
 CHECK_AFTER = timedelta(hours=1)
 
 
@@ -42,6 +44,14 @@ class DirectoryUnavailable(Exception):
     def __init__(self, reference: str) -> None:
         super().__init__(reference)
         self.reference = reference
+
+
+class SecondStepNeeded(Exception):
+    """The password was right, and the account asks for a code, too."""
+
+    def __init__(self, person_id: UUID) -> None:
+        super().__init__("second step")
+        self.person_id = person_id
 
 
 @dataclass(frozen=True)
@@ -58,6 +68,8 @@ class Identity(UserMixin):  # type: ignore[misc]
     roles: frozenset[Role]
     audiences: frozenset[str]
     is_kiosk: bool = False  # signed in at a shared device
+    way: str = "password"  # or sso
+    confirmed_at: datetime | None = None  # when single sign-on last said it is still them
     token: str = field(default="", repr=False)
 
     def get_id(self) -> str:
@@ -72,36 +84,85 @@ def sign_in(
 
     At a shared device, `kiosk`, whoever was there before is signed out.
 
-    Raises SignInRefused, after too many tries too, and DirectoryUnavailable. Works in
-    transactions of its own: no lock is held while the directory answers.
+    Raises SignInRefused, after too many tries too, DirectoryUnavailable, and SecondStepNeeded.
+    Works in transactions of its own: no lock is held while the directory answers.
     """
-    entry = _ask_directory(
-        door, username, address, lambda: door.directory.authenticate(username, password)
-    )
+    if local.is_ours(username):
+        person_id = _ask(door, username, address, lambda: local.check(username, password))
+        with db.reading():
+            if local.has_second_step(person_id):
+                raise SecondStepNeeded(person_id)
+        return enter(person_id, kiosk=kiosk)
+    entry = _ask(door, username, address, lambda: door.directory.authenticate(username, password))
     with db.transaction():
-        person = register(door, entry)
-        token = open_session(person, kiosk=kiosk)
+        return enter(register(door, entry).id, kiosk=kiosk)
+
+
+def second_step(door: Door, person_id: UUID, code: str, *, address: str) -> Identity:
+    """Finish a sign-in whose password was right with a code. Raises SignInRefused."""
+    _ask(door, str(person_id), address, lambda: local.check_code(person_id, code, key=door.key))
+    return enter(person_id)
+
+
+def enter(person_id: UUID, *, kiosk: UUID | None = None, way: str = "password") -> Identity:
+    """Open a session for who has shown who they are."""
+    with db.joined_transaction() as session:
+        person = session.get_one(Person, person_id)
+        token = open_session(person, kiosk=kiosk, way=way)
         audit.record("person.signed_in", subject=person.id, actor=person.id)
+        if local.is_break_glass(person_id):
+            log.critical("the break-glass account %s was used", person.username)
+            audit.record("person.break_glass_used", subject=person.id, actor=person.id)
     return identify(person, token=token)
 
 
 def confirm_password(door: Door, person: Identity, password: str, *, address: str) -> None:
     """Check the password of who is signed in, once more. Raises as `sign_in`."""
+    if local.is_ours(person.username):
+        _ask(door, person.username, address, lambda: local.check(person.username, password))
+        return
     with db.reading() as session:
         entry_id = session.scalars(select(Person.directory_id).filter_by(id=person.id)).one()
-    _ask_directory(
-        door, person.username, address, lambda: door.directory.confirm(entry_id, password)
-    )
+    _ask(door, person.username, address, lambda: door.directory.confirm(entry_id, password))
 
 
-def open_session(person: Person, *, kiosk: UUID | None = None) -> str:
+def open_session(person: Person, *, kiosk: UUID | None = None, way: str = "password") -> str:
     """A new session; returns its token, of which only the SHA-256 is kept."""
     token = secrets.token_urlsafe(32)
     if kiosk is not None:
         db.session.execute(delete(Session).where(Session.kiosk_id == kiosk))
-    db.session.add(Session(token_hash=digest(token), person_id=person.id, kiosk_id=kiosk))
+    db.session.add(Session(token_hash=digest(token), person_id=person.id, kiosk_id=kiosk, way=way))
     db.session.flush()
     return token
+
+
+def note_confirmed(token: str) -> None:
+    """Note that single sign-on has just said, of this session, that it is still the person."""
+    with db.transaction() as session:
+        session.execute(
+            update(Session)
+            .where(Session.token_hash == digest(token))
+            .values(confirmed_at=db.utc_now())
+        )
+
+
+def is_confirmed(person: Identity) -> bool:
+    """Whether single sign-on confirmed the person within CONFIRMED_FOR."""
+    at = person.confirmed_at
+    return at is not None and at > db.utc_now() - CONFIRMED_FOR
+
+
+def use_confirmation(person: Identity) -> bool:
+    """Whether single sign-on confirmed the person within CONFIRMED_FOR; it counts once."""
+    taken = db.session.execute(
+        update(Session)
+        .where(
+            Session.token_hash == digest(person.token),
+            Session.confirmed_at > db.utc_now() - CONFIRMED_FOR,
+        )
+        .values(confirmed_at=None)
+    )
+    return bool(taken.rowcount)  # type: ignore[attr-defined]
 
 
 def find_session(door: Door, token: str) -> Identity | None:
@@ -115,7 +176,7 @@ def find_session(door: Door, token: str) -> Identity | None:
         row = session.connection().execute(_HOLDER, {"digest": digest(token)}).first()
     if row is None:
         return None
-    *values, created_at, last_seen_at, checked_at, directory_id, kiosk_id = row
+    *values, created_at, last_seen_at, checked_at, directory_id, kiosk_id, way, confirmed = row
     idle = door.kiosk_minutes if kiosk_id else door.idle_minutes
     if now - last_seen_at > timedelta(minutes=idle):
         return None
@@ -125,7 +186,8 @@ def find_session(door: Door, token: str) -> Identity | None:
         return None
     if now - last_seen_at > (KIOSK_TOUCH_AFTER if kiosk_id else TOUCH_AFTER):
         touch(token)
-    return _identity(values, token, is_kiosk=kiosk_id is not None)
+    is_kiosk = kiosk_id is not None
+    return _identity(values, token, is_kiosk=is_kiosk, way=way, confirmed_at=confirmed)
 
 
 def touch(token: str) -> None:
@@ -178,20 +240,22 @@ _HOLDER = (
         Session.checked_at,
         Person.directory_id,
         Session.kiosk_id,
+        Session.way,
+        Session.confirmed_at,
     )
     .join(Session, Session.person_id == Person.id)
     .where(Session.token_hash == bindparam("digest"))
 )
 
 
-def _identity(values: list[Any], token: str, *, is_kiosk: bool = False) -> Identity:
+def _identity(values: list[Any], token: str, **session: Any) -> Identity:
     *plain, roles, audiences = values
     return Identity(
-        *plain, frozenset(map(Role, roles)), frozenset(audiences), is_kiosk=is_kiosk, token=token
+        *plain, frozenset(map(Role, roles)), frozenset(audiences), token=token, **session
     )
 
 
-def _ask_directory(door: Door, username: str, address: str, ask: Any) -> Any:
+def _ask(door: Door, username: str, address: str, ask: Any) -> Any:
     """Knock, counted beforehand so that no number of processes lets more through."""
     subject = door.subject("name", username.strip().casefold())
     tries = knock(door, subject, door.subject("address", address))
@@ -225,6 +289,8 @@ def _note_failure(subject: bytes, reason: str) -> None:
 
 def _may_stay(door: Door, directory_id: str, token: str) -> bool:
     """Whether the directory still knows the person; their facts are brought up to date."""
+    if directory_id.startswith(local.ID_PREFIX):  # nothing to ask: leaving ends the session
+        return True
     directory: Directory = door.directory
     try:
         entry = directory.find(directory_id)

@@ -24,7 +24,7 @@ from portal.attestations import recording
 from portal.attestations import services as attestations
 from portal.audit import services as audit
 from portal.audit.checkpoints import Signer, load_signer
-from portal.campaigns import deciding, planning
+from portal.campaigns import deciding, leaves, planning
 from portal.campaigns.models import STATUS_WORDS, DutyDecision
 from portal.config import Role
 from portal.people import services as people
@@ -128,7 +128,7 @@ def person(person_id: UUID) -> ResponseReturnValue:
         person=people.get_person(person_id),
         duties=duties,
         decisions=decisions,
-        leaves=deciding.list_leaves(person_id),
+        leaves=leaves.list_leaves(person_id),
         records=recording.list_records([duty.id for duty in duties]),
         today=db.today(),
     )

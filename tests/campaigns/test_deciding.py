@@ -5,7 +5,7 @@ from sqlalchemy import select
 
 from portal import db, jobs
 from portal.audit.models import AuditEntry
-from portal.campaigns import deciding, giving
+from portal.campaigns import deciding, giving, leaves
 from portal.campaigns.audience import Audience, Fact, Part
 from portal.campaigns.models import Decision, Status
 from portal.errors import Refused
@@ -35,7 +35,7 @@ def decisions_of(assignment):
 
 def settle():
     db.finish(keep=True)
-    jobs.run_once(deciding.SETTLE)
+    jobs.run_once(leaves.SETTLE)
     db.session.expire_all()
 
 
@@ -80,7 +80,7 @@ def test_a_release_up_to_a_day_ends_by_itself_the_day_after(app, harper, on):
     settle()
 
     assert duty.status is Status.NOT_STARTED
-    assert deciding.SETTLE.due(10) == []
+    assert leaves.SETTLE.due(10) == []
 
 
 def test_one_person_gets_more_time_and_both_days_are_kept(app, harper):
@@ -100,7 +100,7 @@ def test_an_earlier_day_is_no_extension(app, harper):
 
 def test_a_leave_stops_the_clock_and_gives_the_days_back(app, harper, on):
     duty = make_assignment(due_on=DAY + timedelta(days=10))
-    deciding.begin_leave(
+    leaves.begin_leave(
         duty.person_id,
         begins_on=DAY + timedelta(days=5),
         ends_on=DAY + timedelta(days=25),
@@ -123,14 +123,14 @@ def test_a_leave_stops_the_clock_and_gives_the_days_back(app, harper, on):
 
 def test_a_leave_without_an_end_goes_on_until_hr_says_so(app, harper, on):
     duty = make_assignment(due_on=DAY + timedelta(days=1))
-    leave = deciding.begin_leave(
+    leave = leaves.begin_leave(
         duty.person_id, begins_on=DAY, ends_on=None, reason="Away", by=harper
     )
     on(DAY + timedelta(days=100))
     settle()
     assert duty.paused_on == DAY
 
-    deciding.end_leave(leave, ends_on=DAY + timedelta(days=100), by=harper)
+    leaves.end_leave(leave, ends_on=DAY + timedelta(days=100), by=harper)
 
     assert duty.paused_on is None
     assert duty.due_on == DAY + timedelta(days=101)
@@ -138,7 +138,7 @@ def test_a_leave_without_an_end_goes_on_until_hr_says_so(app, harper, on):
 
 def test_a_duty_that_came_during_the_leave_gets_back_only_its_own_days(app, harper, on):
     person = make_person()
-    deciding.begin_leave(
+    leaves.begin_leave(
         person.id,
         begins_on=DAY - timedelta(days=30),
         ends_on=DAY + timedelta(days=3),
@@ -162,12 +162,12 @@ def test_a_duty_that_came_during_the_leave_gets_back_only_its_own_days(app, harp
 def test_leaves_that_cross_are_refused(app, harper, on, begins, ends, words):
     person = make_person()
     day = DAY + timedelta(days=1)
-    deciding.begin_leave(
+    leaves.begin_leave(
         person.id, begins_on=day, ends_on=day + timedelta(days=7), reason="x", by=harper
     )
 
     with pytest.raises(Refused, match=words):
-        deciding.begin_leave(
+        leaves.begin_leave(
             person.id,
             begins_on=day + timedelta(days=begins),
             ends_on=None if ends is None else day + timedelta(days=ends),

@@ -27,7 +27,7 @@ ADA = Entry(
     department="Transit",
     job_title="Analyst",
 )
-GROUPS = ("portal-hr", "portal-authors", "portal-custodians")
+GROUPS = ("portal-hr", "portal-authors", "portal-admins", "portal-custodians")
 
 
 @dataclass

@@ -6,7 +6,7 @@ from sqlalchemy import func, select
 
 from portal import db, jobs
 from portal.attestations import services as attestations
-from portal.campaigns import deciding
+from portal.campaigns import leaves
 from portal.campaigns.giving import FILL
 from portal.campaigns.models import Status
 from portal.mail.models import Mail
@@ -108,7 +108,7 @@ def test_who_has_finished_or_is_released_gets_none(app, on, status):
 
 def test_who_is_on_leave_gets_none(app, on):
     duty = owes(a_campaign())
-    deciding.begin_leave(
+    leaves.begin_leave(
         duty.person_id,
         begins_on=TUESDAY,
         ends_on=None,
@@ -266,7 +266,7 @@ def test_a_whole_year_with_leap_day_holidays_and_changed_clocks(app, on, setting
         on(day)
         before = len(mails())
         jobs.run_once(FILL)
-        jobs.run_once(deciding.SETTLE)
+        jobs.run_once(leaves.SETTLE)
         jobs.run_once(REMIND)
         sent_on += [day] * (len(mails()) - before)
         for person, signs_on in ((prompt, date(2028, 1, 11)), (late, date(2028, 3, 20))):

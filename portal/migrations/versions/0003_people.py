@@ -126,6 +126,7 @@ def upgrade() -> None:
 
     with op.batch_alter_table('sessions', schema=None) as batch_op:
         batch_op.add_column(sa.Column('way', sa.String(length=10), nullable=False, server_default='password'))
+        batch_op.add_column(sa.Column('confirmed_at', db.UtcDateTime(timezone=True), nullable=True))
 
     # ### end Alembic commands ###
 

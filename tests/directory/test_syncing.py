@@ -7,13 +7,14 @@ from sqlalchemy import func, select
 
 from portal import db, jobs
 from portal.audit.models import AuditEntry
-from portal.campaigns import deciding
+from portal.campaigns import leaves
 from portal.campaigns.models import Decision, DutyDecision, Status
+from portal.directory import syncing
+from portal.directory.syncing import SYNC, WATCH
 from portal.errors import Refused
-from portal.people import services, syncing
+from portal.people import services
 from portal.people.directory import Misbehaving, Unreachable
 from portal.people.models import Person, PersonChange, Session, Sync
-from portal.people.syncing import SYNC, WATCH
 from tests.factories import make_assignment, make_campaign, make_hr, make_person
 from tests.fakes import RIGHT
 from tests.people.conftest import ADA
@@ -111,22 +112,22 @@ def test_a_leavers_duty_ends_and_comes_back_with_the_person(app, door, fake):
     db.finish(keep=True)
     fake.put(replace(ADA, is_closed=True))
     sync(door)
-    work(deciding.SETTLE)
+    work(leaves.SETTLE)
     assert duty.status is Status.WAIVED
-    work(deciding.SETTLE)
+    work(leaves.SETTLE)
 
     fake.put(ADA)
     assert sync(door).counts == {"returned": 1}
     db.finish(keep=True)
     with db.transaction() as session:
         session.execute(jobs.Claim.__table__.delete())
-    work(deciding.SETTLE)
+    work(leaves.SETTLE)
 
     assert duty.status is Status.NOT_STARTED
     decisions = db.session.scalars(select(DutyDecision.decision).order_by(DutyDecision.at)).all()
     assert decisions == [Decision.LEFT, Decision.RETURNED]
     assert db.session.scalar(select(func.count(Person.id))) == 1
-    assert deciding.SETTLE.due(5) == []
+    assert leaves.SETTLE.due(5) == []
 
 
 def test_somebody_who_signs_in_again_works_here_again(app, door, fake):

@@ -18,6 +18,7 @@ from sqlalchemy.orm import joinedload
 from portal import db, jobs
 from portal.audit import services as audit
 from portal.config import LdapSettings
+from portal.directory.sync_plan import Known, Plan
 from portal.errors import NotFound, Refused
 from portal.jobs import Job
 from portal.people.directory import AccountClosed, Entry, Misbehaving, Unreachable
@@ -25,7 +26,6 @@ from portal.people.door import Door, current_door
 from portal.people.models import LocalAccount, Person, PersonChange, RoleGrant, Session, Sync
 from portal.people.registering import come_back, in_force, leave
 from portal.people.services import Identity
-from portal.people.sync_plan import Known, Plan
 
 log = logging.getLogger(__name__)
 

@@ -1,0 +1,1 @@
+"""The directory as administrators see it: read every night, checked, and who may do what."""

@@ -1,0 +1,52 @@
+"""Forms of administrators: read the directory, trace a sign-in, grant a role."""
+
+from flask_babel import lazy_gettext as _l
+from flask_wtf import FlaskForm
+from wtforms import BooleanField, SelectField, StringField, TextAreaField
+from wtforms.fields.choices import SelectChoice
+from wtforms.validators import DataRequired, InputRequired, Length
+
+from portal.config import Role
+from portal.fields import DayField
+
+ROLE_WORDS = {
+    Role.HR: _l("HR: campaigns, records, decisions"),
+    Role.AUTHOR: _l("Author: courses"),
+    Role.ADMIN: _l("Administrator: the directory and roles"),
+}
+
+
+class SyncForm(FlaskForm):
+    """How the directory is read."""
+
+    dry = BooleanField(_l("Only say what would change"), default=True)
+    force = BooleanField(
+        _l("Believe it even if the numbers look wrong"),
+        description=_l("An answer that is not complete is never believed."),
+    )
+
+
+class TraceForm(FlaskForm):
+    """Whose sign-in is followed."""
+
+    username = StringField(
+        _l("Username or work email (optional)"),
+        description=_l("Follows this person’s sign-in as far as it goes without a password."),
+        validators=[Length(max=256)],
+        render_kw={"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"},
+    )
+
+
+class GrantForm(FlaskForm):
+    """A role for somebody, for a time."""
+
+    username = StringField(
+        _l("Username"), validators=[DataRequired(_l("Write a username")), Length(max=200)]
+    )
+    role = SelectField(
+        _l("Role"), choices=[SelectChoice(role.value, words) for role, words in ROLE_WORDS.items()]
+    )
+    until = DayField(_l("Last day"), validators=[InputRequired(_l("Write the day as 2027-01-30"))])
+    reason = TextAreaField(
+        _l("Reason"), validators=[DataRequired(_l("Write a reason")), Length(max=1000)]
+    )
