@@ -166,6 +166,10 @@ class LdapDirectory:
             self._groups = time.monotonic(), found
         return found
 
+    def forget_groups(self) -> None:
+        """Resolve the wanted groups anew at the next question."""
+        self._groups = -math.inf, {}
+
 
 class _Tls(Tls):  # type: ignore[misc]
     """TLS whose socket is known during the handshake, so that the deadline can end it."""

@@ -39,7 +39,7 @@ def classify(connection: Connection, found: Entry) -> None:
         raise MustChangePassword(CHANGE_FIRST[subcode[1]])
     if code == 49 and _policy_error(result) == EXPIRED:
         raise MustChangePassword("password-expired")
-    if code == 49 and found.is_closed:
+    if code == 49 and found.is_closed and not subcode:  # a sub-code knows better: wrong password
         raise AccountClosed("disabled")
     if code == 49:
         locked = (subcode and subcode[1] == "775") or _policy_error(result) == LOCKED

@@ -1,11 +1,12 @@
 """One conversation with one LDAP server: what is asked, and what the answers mean."""
 
+import re
 import socket
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -30,6 +31,8 @@ NOTHING = "1.1"  # as the attribute asked for: no attributes (RFC 4511, 4.5.1.8)
 _UNION_SCOPES = {"in": "in", "true": "in", "out": "out", "false": "out"}
 PERMANENTLY_LOCKED = "000001010000Z"
 ACCOUNT_DISABLED = 0x2  # userAccountControl
+# Active Directory leaves distribution lists out of tokenGroups: they can't stand for a role.
+SECURITY_GROUP = "(&(objectClass=group)(groupType:1.2.840.113556.1.4.803:=2147483648))"
 IDLE_SECONDS = 60  # a firewall may forget a connection that is idle for longer, without a word
 
 
@@ -147,19 +150,22 @@ class Line:
     def members(self) -> dict[str, set[str]]:
         """Name of each wanted group -> lower-case DNs of its members, nested ones too."""
         found: dict[str, set[str]] = {}
+        below = self._ad_members if self._settings.kind == "ad" else self._members_below
         for dn, name in self._directory.groups(self).items():
-            found[name] = self._members_below(dn, set())
+            found[name] = below(dn, set())
         return found
 
     def group_dn(self, name: str) -> str:
         """The DN of a group given by DN or by name. Raises Misbehaving if there is no such."""
+        kind = SECURITY_GROUP if self._settings.kind == "ad" else "(objectClass=*)"
         if "=" in name:
-            rows = self._raw("(objectClass=*)", [NOTHING], name)
+            rows = self._raw(kind, [NOTHING], name)
         else:
-            wanted = f"(cn={escape_filter_chars(name)})"
+            wanted = f"(&{kind}(cn={escape_filter_chars(name)}))"
             rows = self._raw(wanted, [NOTHING], self._settings.group_base, scope=SUBTREE)
         if len(rows) != 1:
-            raise Misbehaving(f"the group {name!r} does not resolve to one entry")
+            what = "security group" if self._settings.kind == "ad" else "entry"
+            raise Misbehaving(f"the group {name!r} does not resolve to one {what}")
         return str(rows[0]["dn"])
 
     def bind_as(self, found: Entry, password: str) -> None:
@@ -305,12 +311,38 @@ class Line:
         """Active Directory's own answer: it includes nested groups and the primary one."""
         rows = self._raw("(objectClass=*)", ["tokenGroups"], dn)
         mine = set(rows[0]["raw_attributes"].get("tokenGroups", ())) if rows else set()
-        return frozenset(
-            name
-            for group, name in wanted.items()
-            for row in self._raw("(objectClass=*)", ["objectSid"], group)
-            if mine & set(row["raw_attributes"].get("objectSid", ()))
-        )
+        if not mine:  # everybody has a primary group: the service account may not read this
+            raise Misbehaving(f"{self._url} does not tell the groups of {dn}")
+        return frozenset(name for group, name in wanted.items() if self._sid(group) in mine)
+
+    def _sid(self, group: str) -> bytes:
+        """A group's security id. Raises Misbehaving if it is not where it was any more."""
+        rows = self._raw("(objectClass=*)", ["objectSid"], group)
+        sids = rows[0]["raw_attributes"].get("objectSid") if rows else None
+        if not sids:
+            self._directory.forget_groups()  # moved perhaps: the next question looks for it again
+            raise Misbehaving(f"the group {group!r} is gone or may not be read")
+        return bytes(sids[0])
+
+    def _ad_members(self, dn: str, seen: set[str]) -> set[str]:
+        """Lower-case DNs of the people in a group, nested and primary ones too.
+
+        People are asked for their groups: `member` names nobody whose primary group it is, and
+        comes in ranges where it is long.
+        """
+        seen.add(dn.lower())
+        rid = int.from_bytes(self._sid(dn)[-4:], "little")
+        inside = f"(memberOf={escape_filter_chars(dn)})"
+        wanted = f"(&{self._settings.user_filter}(|{inside}(primaryGroupID={rid})))"
+        found = {
+            row["dn"].lower()
+            for base in self._settings.user_bases
+            for row in self._pages(base, wanted, [NOTHING])
+        }
+        for row in list(self._pages(_domain(dn), f"(&{SECURITY_GROUP}{inside})", [NOTHING])):
+            if row["dn"].lower() not in seen:
+                found |= self._ad_members(row["dn"], seen)
+        return found
 
     def _members_below(self, dn: str, seen: set[str]) -> set[str]:
         """Lower-case DNs of all that is in a group, with a guard against loops."""
@@ -329,7 +361,8 @@ class Line:
 
     def _wanted_attributes(self) -> list[str]:
         own = {*self._directory.attributes.values(), self._settings.id_attr}
-        own |= {self._settings.login_attrs[0], "sn", "pwdAccountLockedTime", "userAccountControl"}
+        own |= {self._settings.login_attrs[0], "sn", "pwdAccountLockedTime"}
+        own |= {"userAccountControl", "accountExpires"}
         return sorted(own)
 
     def _entry(self, row: Mapping[str, Any]) -> Entry:
@@ -340,8 +373,12 @@ class Line:
             return _text(values, self._attribute(name))
 
         control = _text(values, "userAccountControl")
+        expires = _moment(_text(values, "accountExpires"))
+        ids = _values(values, self._settings.id_attr)
+        if not ids:  # all such people would be one and the same
+            raise Misbehaving(f"{row['dn']} has no {self._settings.id_attr}")
         return Entry(
-            id=_id_text(self._settings.kind, values.get(self._settings.id_attr) or [b""]),
+            id=_id_text(self._settings.kind, ids),
             dn=str(row["dn"]),
             username=_text(values, self._settings.login_attrs[0]),
             full_name=text("full_name"),
@@ -357,7 +394,8 @@ class Line:
             started_on=_day(text("started_on")),
             ends_on=_day(text("ends_on")),
             is_closed=_text(values, "pwdAccountLockedTime") == PERMANENTLY_LOCKED
-            or bool(control and int(control) & ACCOUNT_DISABLED),
+            or bool(control and int(control) & ACCOUNT_DISABLED)
+            or bool(expires and expires <= datetime.now(UTC)),
         )
 
 
@@ -368,15 +406,42 @@ def _hang_up(connection: Connection | None) -> None:
 
 
 def _text(values: Mapping[str, list[bytes]], attribute: str) -> str:
-    """The first value as text; attribute names are compared without case."""
+    """The first value as text."""
+    found = _values(values, attribute)
+    return found[0].decode("utf-8", "replace").strip() if found else ""
+
+
+def _values(values: Mapping[str, list[bytes]], attribute: str) -> list[bytes]:
+    """All values; attribute names are compared without case."""
     for name, found in values.items():
-        if name.lower() == attribute.lower() and found:
-            return found[0].decode("utf-8", "replace").strip()
-    return ""
+        if name.lower() == attribute.lower():
+            return found
+    return []
+
+
+def _domain(dn: str) -> str:
+    """The DN of the Active Directory domain that an entry is in."""
+    found = re.search(r"(?:^|,)(DC=[^,]+(,DC=[^,]+)*)$", dn, re.IGNORECASE)
+    return found[1] if found else dn
+
+
+def _moment(filetime: str) -> datetime | None:
+    """Active Directory's time: 100 ns since 1601. 0 and what no calendar holds mean never."""
+    try:
+        ticks = int(filetime)
+        moment = datetime(1601, 1, 1, tzinfo=UTC) + timedelta(microseconds=ticks // 10)
+    except (ValueError, OverflowError):
+        return None
+    return moment if ticks > 0 else None
 
 
 def _day(text: str) -> date | None:
-    """A date written 2026-01-30, or as LDAP's generalized time 20260130…"""
+    """A date written 2026-01-30, or as LDAP's generalized time 20260130…, or accountExpires."""
+    if text.isdecimal() and len(text) > len("20260130000000"):
+        # Accounts expire at midnight, local time, after their last day. Twelve hours earlier it
+        # is that day in UTC too, whatever the zone.
+        expires = _moment(text)
+        return (expires - timedelta(hours=12)).date() if expires else None
     digits = text.replace("-", "")[:8]
     try:
         return date.fromisoformat(digits)
@@ -390,6 +455,7 @@ def _id_text(kind: str, values: list[bytes]) -> str:
 
 
 def _id_filter(kind: str, entry_id: str) -> str:
-    if kind == "ad":
-        return "".join(f"\\{byte:02x}" for byte in UUID(entry_id).bytes_le)
+    with suppress(ValueError):  # an id from elsewhere finds nobody
+        if kind == "ad":
+            return "".join(f"\\{byte:02x}" for byte in UUID(entry_id).bytes_le)
     return str(escape_filter_chars(entry_id))
