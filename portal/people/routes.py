@@ -2,11 +2,13 @@
 
 from uuid import UUID
 
+import segno
 from flask import (
     Blueprint,
     Flask,
     Response,
     current_app,
+    flash,
     redirect,
     render_template,
     request,
@@ -16,13 +18,14 @@ from flask import (
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_login import LoginManager, current_user, login_user, logout_user
+from markupsafe import Markup
 
 from portal import db
 from portal.config import Role
 from portal.errors import NotFound, Refused
-from portal.people import demo_people, kiosks, services, sso
+from portal.people import demo_people, kiosks, local, services, sso
 from portal.people.door import current_door
-from portal.people.forms import CodeForm, KioskForm, SignInForm, TotpForm
+from portal.people.forms import CodeForm, KioskForm, PasswordForm, SignInForm, TotpForm
 from portal.people.limits import SignInRefused
 from portal.web import client_address, own_page, public, refusal_page, requires
 
@@ -136,6 +139,79 @@ def sso_back() -> ResponseReturnValue:
     return redirect(target)
 
 
+@bp.route("/account", methods=["GET", "POST"])
+@requires(Role.LEARNER)
+def account() -> ResponseReturnValue:
+    """The password of who has one here; the City's own accounts are IT's."""
+    _only_ours()
+    form = PasswordForm()
+    if form.validate_on_submit():
+        try:
+            services.confirm_password(
+                current_door(), current_user, form.old.data, address=client_address()
+            )
+            local.choose_password(current_user.id, form.new.data)
+        except SignInRefused as refusal:
+            form.old.errors = [str(refusal)]
+        except Refused as refusal:
+            form.new.errors = [str(refusal)]
+        else:
+            services.end_other_sessions(current_user)
+            flash(_("You have a new password."))
+            return redirect(url_for(".account"))
+    return render_template(
+        "people/account.html", form=form, has_code=local.has_second_step(current_user.id)
+    )
+
+
+@bp.route("/account/code", methods=["GET", "POST"])
+@requires(Role.LEARNER)
+def set_code() -> ResponseReturnValue:
+    """Turn the second step on: a secret for the app, and its first code."""
+    settings = current_app.extensions["settings"]
+    key = current_door().key
+    waiting = local.waiting_secret(current_user.id, key=key, issuer=settings.name)
+    form = TotpForm()
+    if waiting is not None and form.validate_on_submit():
+        try:
+            local.confirm_second_step(current_user.id, form.code.data, key=key)
+        except Refused as refusal:
+            form.code.errors = [str(refusal)]
+        else:
+            flash(_("From now on we ask for a code after your password."))
+            return redirect(url_for(".account"))
+    if waiting is None:
+        raise NotFound
+    secret, address = waiting
+    code = segno.make(address, error="m", micro=False).svg_inline(scale=4, omitsize=False)
+    return render_template(
+        "people/set_code.html",
+        form=form,
+        secret=secret,
+        code=Markup(code),  # noqa: S704 - our own
+    )
+
+
+@bp.post("/account/code/begin")
+@requires(Role.LEARNER)
+def begin_code() -> ResponseReturnValue:
+    """A new secret; the one before counts no more."""
+    _only_ours()
+    settings = current_app.extensions["settings"]
+    local.begin_second_step(current_user.id, key=current_door().key, issuer=settings.name)
+    return redirect(url_for(".set_code"))
+
+
+@bp.post("/account/code/end")
+@requires(Role.LEARNER)
+def end_code() -> ResponseReturnValue:
+    """Ask for no code any more."""
+    _only_ours()
+    local.end_second_step(current_user.id, by=current_user.id)
+    flash(_("We ask for no code any more."))
+    return redirect(url_for(".account"))
+
+
 @bp.post("/sign-out")
 @requires(Role.LEARNER)
 def sign_out() -> ResponseReturnValue:
@@ -215,6 +291,11 @@ def cannot_sign_in() -> ResponseReturnValue:
 def _let_in(person: services.Identity) -> None:
     session.clear()  # a new session id, and a new CSRF token with it
     login_user(person)
+
+
+def _only_ours() -> None:
+    if not local.is_ours(current_user.username):
+        raise NotFound
 
 
 def _only_with_sso() -> None:

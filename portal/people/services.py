@@ -206,6 +206,15 @@ def sign_out(person: Identity) -> None:
     audit.record("person.signed_out", subject=person.id, actor=person.id)
 
 
+def end_other_sessions(person: Identity) -> None:
+    """End all sessions of the person but this one."""
+    db.session.execute(
+        delete(Session).where(
+            Session.person_id == person.id, Session.token_hash != digest(person.token)
+        )
+    )
+
+
 def get_person(person_id: UUID) -> Person:
     """One person. Raises NotFound."""
     person = db.session.get(Person, person_id)
