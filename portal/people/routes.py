@@ -110,7 +110,7 @@ def begin_sso() -> ResponseReturnValue:
     """Sign in through the City's single sign-on."""
     _only_with_sso()
     session["sso"] = ["in", own_page(request.args.get("next")) or url_for("learning.tasks")]
-    return sso.begin(url_for(".sso_back", _external=True))
+    return sso.begin(_way_back())
 
 
 @bp.post("/sso/again")
@@ -119,7 +119,7 @@ def sso_again() -> ResponseReturnValue:
     """Let single sign-on make sure that it is still the same person, before they sign."""
     _only_with_sso()
     session["sso"] = ["again", own_page(request.args.get("next")) or url_for("learning.tasks")]
-    return sso.begin(url_for(".sso_back", _external=True), again=True)
+    return sso.begin(_way_back(), again=True)
 
 
 @bp.get("/sso/back")
@@ -296,6 +296,11 @@ def _let_in(person: services.Identity) -> None:
 def _only_ours() -> None:
     if not local.is_ours(current_user.username):
         raise NotFound
+
+
+def _way_back() -> str:
+    base: str = current_app.extensions["settings"].base_url
+    return base + url_for(".sso_back")
 
 
 def _only_with_sso() -> None:
