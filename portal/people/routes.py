@@ -113,7 +113,7 @@ def shared_devices() -> ResponseReturnValue:
 def end_kiosk(kiosk_id: UUID) -> ResponseReturnValue:
     """Make a shared device an ordinary browser again."""
     ended = kiosks.end(kiosk_id, by=current_user)
-    flash(_("%(name)s is an ordinary browser again.", name=ended.name))
+    flash(_("%(name)s is no longer a shared device.", name=ended.name))
     return redirect(url_for(".shared_devices"))
 
 
