@@ -237,7 +237,11 @@ def shared_devices() -> ResponseReturnValue:
         )
         form = KioskForm(formdata=None)
     return render_template(
-        "people/shared_devices.html", form=form, code=code, kiosks=kiosks.list_kiosks()
+        "people/shared_devices.html",
+        form=form,
+        code=code,
+        kiosks=kiosks.list_kiosks(),
+        now=db.utc_now(),
     )
 
 
@@ -245,7 +249,8 @@ def shared_devices() -> ResponseReturnValue:
 @requires(Role.HR)
 def end_kiosk(kiosk_id: UUID) -> ResponseReturnValue:
     """Make a shared device an ordinary browser again."""
-    kiosks.end(kiosk_id, by=current_user)
+    ended = kiosks.end(kiosk_id, by=current_user)
+    flash(_("%(name)s is no longer a shared device.", name=ended.name))
     return redirect(url_for(".shared_devices"))
 
 
