@@ -130,8 +130,17 @@ class Slapd:
         }
 
 
+PLENTY = "size.soft=5000 size.hard=5000 size.prtotal=unlimited"
+
+
 @contextmanager
-def slapd(members: Iterable[Member] | None = None, *, more: str = "") -> Iterator[Slapd]:
+def slapd(
+    members: Iterable[Member] | None = None,
+    *,
+    more: str = "",
+    size_limit: str = PLENTY,
+    locks_after: int = 0,
+) -> Iterator[Slapd]:
     """OpenLDAP's slapd with TLS, ppolicy and the demonstration's people; `more` is LDIF."""
     folder = Path(tempfile.mkdtemp(prefix="portal-slapd-"))
     demo_keys.prepare(folder)
@@ -139,8 +148,10 @@ def slapd(members: Iterable[Member] | None = None, *, more: str = "") -> Iterato
     plain, secure = free_port(), free_port()
     for name in ("config", "data"):
         (folder / name).mkdir()
-    (folder / "config.ldif").write_text(_config(folder))
-    (folder / "data.ldif").write_text(_data(members or demo_people.everybody(), folder) + more)
+    (folder / "config.ldif").write_text(_config(folder).replace(PLENTY, size_limit))
+    data = _data(members or demo_people.everybody(), folder) + more
+    data = data.replace("pwdMaxFailure: 0", f"pwdMaxFailure: {locks_after}")
+    (folder / "data.ldif").write_text(data)
     (folder / "key.pem").write_text(pem)
     slapadd = find_program("slapadd")
     for number, file in (("0", "config.ldif"), ("1", "data.ldif")):
@@ -231,7 +242,7 @@ olcDbDirectory: {folder}/data
 olcSuffix: {demo_people.BASE}
 olcDbIndex: objectClass,uid,mail,entryUUID,member,manager eq
 olcDbMaxSize: 104857600
-olcSizeLimit: size.soft=5000 size.hard=5000 size.prtotal=unlimited
+olcSizeLimit: {PLENTY}
 olcAccess: to attrs=userPassword by anonymous auth by * none
 olcAccess: to * by dn.exact="{demo_people.SERVICE}" read by * none
 
