@@ -20,6 +20,7 @@ from pathlib import Path
 import psycopg
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
+from ldap3 import NONE, Connection, Server, Tls
 
 from portal.config import LdapSettings
 from portal.people import demo_keys, demo_people
@@ -129,7 +130,16 @@ class Slapd:
             for item in fields(self.settings)
         }
 
+    @contextmanager
+    def as_root(self) -> Iterator[Connection]:
+        """A connection that may change everything."""
+        tls = Tls(validate=ssl.CERT_REQUIRED, ca_certs_file=self.settings.ca_file)
+        server = Server("localhost", port=self.port, use_ssl=True, tls=tls, get_info=NONE)
+        with Connection(server, ROOT, ROOT_PASSWORD, raise_exceptions=True) as connection:
+            yield connection
 
+
+ROOT, ROOT_PASSWORD = f"cn=root,{demo_people.BASE}", "root-of-the-tests"
 PLENTY = "size.soft=5000 size.hard=5000 size.prtotal=unlimited"
 
 
@@ -240,6 +250,8 @@ objectClass: olcMdbConfig
 olcDatabase: {{1}}mdb
 olcDbDirectory: {folder}/data
 olcSuffix: {demo_people.BASE}
+olcRootDN: {ROOT}
+olcRootPW: {ROOT_PASSWORD}
 olcDbIndex: objectClass,uid,mail,entryUUID,member,manager eq
 olcDbMaxSize: 104857600
 olcSizeLimit: {PLENTY}
