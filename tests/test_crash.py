@@ -24,8 +24,9 @@ from portal.audit.checkpoints import load_signer, verify_log
 from portal.campaigns.models import Assignment, Campaign
 from portal.config import Settings
 from portal.courses import services as courses
+from portal.directory import syncing
 from portal.migrations import upgrade
-from portal.people import demo_directory, demo_keys, demo_people, syncing
+from portal.people import demo_directory, demo_keys, demo_people
 from portal.people.door import current_door
 from portal.people.models import Person
 from portal.people.services import identify

@@ -34,9 +34,10 @@ from portal.campaigns.audience import everyone_of_kind
 from portal.campaigns.models import Assignment, Campaign
 from portal.config import Settings
 from portal.courses import services as courses
+from portal.directory import syncing
 from portal.learning.services import get_progress
 from portal.migrations import upgrade
-from portal.people import demo_directory, demo_keys, demo_people, syncing
+from portal.people import demo_directory, demo_keys, demo_people
 from portal.people import services as people
 from portal.people.door import current_door
 from portal.people.models import Person

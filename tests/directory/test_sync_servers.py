@@ -74,7 +74,7 @@ def refuses(read, whole):
     """That a reading of another directory, after a good one, stops and changes nothing."""
 
     def check(server, **changed):
-        found, door = read(whole)
+        found, _door = read(whole)
         assert found.stopped_because == ""
         with db.transaction():
             services.open_session(db.session.scalars(select(Person).limit(1)).one())
@@ -122,16 +122,25 @@ def test_a_base_that_is_not_there_is_no_answer(refuses, whole):
     assert "noSuchObject" in refuses(whole, user_bases=bases)
 
 
-def test_an_answer_that_is_cut_at_page_three_is_no_answer(refuses, whole, monkeypatch):
-    heard = []
+def test_an_answer_that_is_cut_at_page_three_is_no_answer(read, whole, monkeypatch):
+    read(whole)
+    before, heard = everything(), []
     entry = Line._entry
-    monkeypatch.setattr(Line, "_entry", lambda line, row: heard.append(row) or entry(line, row))
 
-    with Proxy(whole.port, "cut", after=220_000) as proxy:
-        url = f"ldaps://localhost:{proxy.port}"
-        # After the good reading, two that each hear two whole pages.
-        assert url in refuses(whole, urls=(url,), page_size=200)
-    assert len(heard) == MANY + 2 * 400
+    def hear(line, row):
+        heard.append(row)
+        if len(heard) == 2 * 200:
+            proxy.mode = "cut"
+        return entry(line, row)
+
+    monkeypatch.setattr(Line, "_entry", hear)
+    for _ in range(2):
+        heard.clear()
+        with Proxy(whole.port) as proxy:
+            url = f"ldaps://localhost:{proxy.port}"
+            assert url in read(whole, urls=(url,), page_size=200)[0].stopped_because
+        assert len(heard) == 2 * 200
+        assert everything() == before
 
 
 def test_an_ou_that_gives_nobody_stops_the_reading(refuses):
