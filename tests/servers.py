@@ -25,7 +25,7 @@ from ldap3 import NONE, Connection, Server, Tls
 from portal.config import LdapSettings
 from portal.people import demo_keys, demo_people
 from portal.people.demo_people import Member
-from portal.people.ldap_line import PERMANENTLY_LOCKED
+from portal.people.ldap_values import PERMANENTLY_LOCKED
 
 
 def find_program(name: str, *folders: str) -> str:

@@ -14,7 +14,7 @@ from ipaddress import ip_address
 from pathlib import Path
 
 from portal.people.demo_people import BASE, CONTRACTORS, GROUPS, PASSWORD, PEOPLE, SERVICE, Member
-from portal.people.ldap_line import PERMANENTLY_LOCKED
+from portal.people.ldap_values import PERMANENTLY_LOCKED
 
 PAGED = "1.2.840.113556.1.4.319"
 START_TLS = "1.3.6.1.4.1.1466.20037"

@@ -1,16 +1,13 @@
 """One conversation with one LDAP server: what is asked, and what the answers mean."""
 
-import re
 import socket
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
-from uuid import UUID
 
 from ldap3 import BASE, NONE, SAFE_SYNC, SIMPLE, SUBTREE, Connection, Server
 from ldap3.core.exceptions import LDAPException
@@ -23,14 +20,17 @@ from portal.people.directory import (
     WrongCredentials,
 )
 from portal.people.ldap_answers import PASSWORD_POLICY, classify, outcome
+from portal.people.ldap_values import (
+    domain_of,
+    entry_of,
+    id_filter,
+    text,
+)
 
 if TYPE_CHECKING:
     from portal.people.ldap import LdapDirectory
 
 NOTHING = "1.1"  # as the attribute asked for: no attributes (RFC 4511, 4.5.1.8)
-_UNION_SCOPES = {"in": "in", "true": "in", "out": "out", "false": "out"}
-PERMANENTLY_LOCKED = "000001010000Z"
-ACCOUNT_DISABLED = 0x2  # userAccountControl
 # Active Directory leaves distribution lists out of tokenGroups: they can't stand for a role.
 SECURITY_GROUP = "(&(objectClass=group)(groupType:1.2.840.113556.1.4.803:=2147483648))"
 IDLE_SECONDS = 60  # a firewall may forget a connection that is idle for longer, without a word
@@ -80,7 +80,7 @@ class Line:
     def people_below(self, base: str) -> list[Entry]:
         """Everyone under one base. Raises Misbehaving where the answer is cut short."""
         pages = self._pages(base, self._settings.user_filter, self._wanted_attributes())
-        return [self._entry(row) for row in pages]
+        return [entry_of(row, self._settings, self._directory.attributes) for row in pages]
 
     def lockout(self) -> int | None:
         """After how many wrong passwords the directory locks, by its strictest policy.
@@ -93,7 +93,7 @@ class Line:
         else:
             wanted, name = "(objectClass=pwdPolicy)", "pwdMaxFailure"
             rows = self._raw(wanted, [name], self._top(), scope=SUBTREE)
-        found = [_text(row["raw_attributes"], name) for row in rows]
+        found = [text(row["raw_attributes"], name) for row in rows]
         limits = [int(each) for each in found if each.isdigit()]
         return min(filter(None, limits), default=0) if limits else None
 
@@ -111,14 +111,14 @@ class Line:
 
     def by_id(self, entry_id: str) -> Entry | None:
         """The entry with this id."""
-        wanted = f"({self._settings.id_attr}={_id_filter(self._settings.kind, entry_id)})"
+        wanted = f"({self._settings.id_attr}={id_filter(self._settings.kind, entry_id)})"
         found = self._search(f"(&{self._settings.user_filter}{wanted})", limit=2)
         return found[0] if len(found) == 1 else None
 
     def by_ids(self, entry_ids: Sequence[str]) -> list[Entry]:
         """The entries with these ids."""
         id_attr, kind = self._settings.id_attr, self._settings.kind
-        either = "".join(f"({id_attr}={_id_filter(kind, each)})" for each in entry_ids)
+        either = "".join(f"({id_attr}={id_filter(kind, each)})" for each in entry_ids)
         return self._search(f"(&{self._settings.user_filter}(|{either}))", limit=0)
 
     def complete(self, found: Entry) -> Entry:
@@ -126,7 +126,7 @@ class Line:
         sponsor = ""
         if found.kind == "contractor" and found.manager_dn:
             rows = self._raw("(objectClass=*)", [self._attribute("full_name")], found.manager_dn)
-            sponsor = _text(rows[0]["raw_attributes"], self._attribute("full_name")) if rows else ""
+            sponsor = text(rows[0]["raw_attributes"], self._attribute("full_name")) if rows else ""
         required = self._settings.required_group
         groups = self._groups_of(found.dn)
         if required and required not in groups:
@@ -249,7 +249,7 @@ class Line:
     def _search(self, wanted: str, *, limit: int) -> list[Entry]:
         """People by a filter, over all bases."""
         return [
-            self._entry(row)
+            entry_of(row, self._settings, self._directory.attributes)
             for base in self._settings.user_bases
             for row in self._raw(
                 wanted, self._wanted_attributes(), base, scope=SUBTREE, limit=limit
@@ -348,7 +348,7 @@ class Line:
             for base in self._settings.user_bases
             for row in self._pages(base, wanted, [NOTHING])
         }
-        for row in list(self._pages(_domain(dn), f"(&{SECURITY_GROUP}{inside})", [NOTHING])):
+        for row in list(self._pages(domain_of(dn), f"(&{SECURITY_GROUP}{inside})", [NOTHING])):
             if row["dn"].lower() not in seen:
                 found |= self._ad_members(row["dn"], seen)
         return found
@@ -374,97 +374,8 @@ class Line:
         own |= {"userAccountControl", "accountExpires"}
         return sorted(own)
 
-    def _entry(self, row: Mapping[str, Any]) -> Entry:
-        """One answer as an Entry; values are converted here, without the server's schema."""
-        values = row["raw_attributes"]
-
-        def text(name: str) -> str:
-            return _text(values, self._attribute(name))
-
-        control = _text(values, "userAccountControl")
-        expires = _moment(_text(values, "accountExpires"))
-        ids = _values(values, self._settings.id_attr)
-        if not ids:  # all such people would be one and the same
-            raise Misbehaving(f"{row['dn']} has no {self._settings.id_attr}")
-        return Entry(
-            id=_id_text(self._settings.kind, ids),
-            dn=str(row["dn"]),
-            username=_text(values, self._settings.login_attrs[0]),
-            full_name=text("full_name"),
-            family_name=_text(values, "sn"),
-            email=text("email"),
-            language=text("language")[:2].lower(),
-            department=text("department"),
-            job_title=text("job_title"),
-            location=text("location"),
-            union_scope=_UNION_SCOPES.get(text("union_scope").casefold(), ""),
-            kind="contractor" if text("kind").casefold() == "contractor" else "employee",
-            manager_dn=text("manager"),
-            started_on=_day(text("started_on")),
-            ends_on=_day(text("ends_on")),
-            is_closed=_text(values, "pwdAccountLockedTime") == PERMANENTLY_LOCKED
-            or bool(control and int(control) & ACCOUNT_DISABLED)
-            or bool(expires and expires <= datetime.now(UTC)),
-        )
-
 
 def _hang_up(connection: Connection | None) -> None:
     if connection is not None:
         with suppress(LDAPException, OSError, AttributeError):
             connection.strategy.close()
-
-
-def _text(values: Mapping[str, list[bytes]], attribute: str) -> str:
-    """The first value as text."""
-    found = _values(values, attribute)
-    return found[0].decode("utf-8", "replace").strip() if found else ""
-
-
-def _values(values: Mapping[str, list[bytes]], attribute: str) -> list[bytes]:
-    """All values; attribute names are compared without case."""
-    for name, found in values.items():
-        if name.lower() == attribute.lower():
-            return found
-    return []
-
-
-def _domain(dn: str) -> str:
-    """The DN of the Active Directory domain that an entry is in."""
-    found = re.search(r"(?:^|,)(DC=[^,]+(,DC=[^,]+)*)$", dn, re.IGNORECASE)
-    return found[1] if found else dn
-
-
-def _moment(filetime: str) -> datetime | None:
-    """Active Directory's time: 100 ns since 1601. 0 and what no calendar holds mean never."""
-    try:
-        ticks = int(filetime)
-        moment = datetime(1601, 1, 1, tzinfo=UTC) + timedelta(microseconds=ticks // 10)
-    except (ValueError, OverflowError):
-        return None
-    return moment if ticks > 0 else None
-
-
-def _day(text: str) -> date | None:
-    """A date written 2026-01-30, or as LDAP's generalized time 20260130…, or accountExpires."""
-    if text.isdecimal() and len(text) > len("20260130000000"):
-        # Accounts expire at midnight, local time, after their last day. Twelve hours earlier it
-        # is that day in UTC too, whatever the zone.
-        expires = _moment(text)
-        return (expires - timedelta(hours=12)).date() if expires else None
-    digits = text.replace("-", "")[:8]
-    try:
-        return date.fromisoformat(digits)
-    except ValueError:
-        return None
-
-
-def _id_text(kind: str, values: list[bytes]) -> str:
-    raw = values[0]
-    return str(UUID(bytes_le=raw)) if kind == "ad" and len(raw) == 16 else raw.decode()
-
-
-def _id_filter(kind: str, entry_id: str) -> str:
-    with suppress(ValueError):  # an id from elsewhere finds nobody
-        if kind == "ad":
-            return "".join(f"\\{byte:02x}" for byte in UUID(entry_id).bytes_le)
-    return str(escape_filter_chars(entry_id))

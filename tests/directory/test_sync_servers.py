@@ -8,10 +8,9 @@ from sqlalchemy import func, select
 
 from portal import db
 from portal.directory import syncing
-from portal.people import services
+from portal.people import ldap_line, services
 from portal.people.demo_people import CONTRACTORS, PASSWORD, PEOPLE, Member
 from portal.people.door import make_door
-from portal.people.ldap_line import Line
 from portal.people.limits import SignInRefused
 from portal.people.models import Person, PersonChange, RoleGrant, Session
 from tests import servers
@@ -125,15 +124,15 @@ def test_a_base_that_is_not_there_is_no_answer(refuses, whole):
 def test_an_answer_that_is_cut_at_page_three_is_no_answer(read, whole, monkeypatch):
     read(whole)
     before, heard = everything(), []
-    entry = Line._entry
+    entry_of = ldap_line.entry_of
 
-    def hear(line, row):
+    def hear(row, *how):
         heard.append(row)
         if len(heard) == 2 * 200:
             proxy.mode = "cut"
-        return entry(line, row)
+        return entry_of(row, *how)
 
-    monkeypatch.setattr(Line, "_entry", hear)
+    monkeypatch.setattr(ldap_line, "entry_of", hear)
     for _ in range(2):
         heard.clear()
         with Proxy(whole.port) as proxy:

@@ -18,7 +18,8 @@ from portal.people.directory import (
 )
 from portal.people.ldap import LdapDirectory
 from portal.people.ldap_answers import classify
-from portal.people.ldap_line import Line, _day, _moment
+from portal.people.ldap_line import Line
+from portal.people.ldap_values import day, moment
 from tests import active_directory as ad
 from tests.active_directory import BASE, CONTRACTORS, PASSWORD, ROLES, STAFF, Samba
 
@@ -150,7 +151,7 @@ class TestSigningIn:
 
 @pytest.mark.server
 class TestPeople:
-    def test_a_contractor_has_a_sponsor_and_a_last_day(self, directory):
+    def test_a_contractor_has_a_sponsor_and_a_lastday(self, directory):
         entry = directory.authenticate("casey", PASSWORD)
 
         assert (entry.kind, entry.sponsor) == ("contractor", "Morgan Dubois")
@@ -329,17 +330,17 @@ def test_a_sub_code_says_why_a_bind_failed(data, outcome, reason, is_closed):
 
 @pytest.mark.parametrize("never", ["0", "9223372036854775807", "", "soon"])
 def test_an_account_without_an_end_never_expires(never):
-    assert _moment(never) is None
-    assert _day(never) is None
+    assert moment(never) is None
+    assert day(never) is None
 
 
 @pytest.mark.parametrize("hour", [6, 0, 11])  # midnight in Alberta, Greenwich and Samoa
 def test_an_account_that_expires_at_midnight_ends_on_the_day_before(hour):
     expires = datetime(2031, 7, 1, hour, tzinfo=UTC)
 
-    assert _moment(str(ad.filetime(expires))) == expires
-    assert _day(str(ad.filetime(expires))) == date(2031, 6, 30)
+    assert moment(str(ad.filetime(expires))) == expires
+    assert day(str(ad.filetime(expires))) == date(2031, 6, 30)
 
 
 def test_generalized_time_is_no_account_expiry():
-    assert _day("20310630120000.0Z") == _day("20310630") == date(2031, 6, 30)
+    assert day("20310630120000.0Z") == day("20310630") == date(2031, 6, 30)
