@@ -20,6 +20,7 @@ from pathlib import Path
 import psycopg
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
+from ldap3 import NONE, Connection, Server, Tls
 
 from portal.config import LdapSettings
 from portal.people import demo_keys, demo_people
@@ -129,9 +130,27 @@ class Slapd:
             for item in fields(self.settings)
         }
 
+    @contextmanager
+    def as_root(self) -> Iterator[Connection]:
+        """A connection that may change everything."""
+        tls = Tls(validate=ssl.CERT_REQUIRED, ca_certs_file=self.settings.ca_file)
+        server = Server("localhost", port=self.port, use_ssl=True, tls=tls, get_info=NONE)
+        with Connection(server, ROOT, ROOT_PASSWORD, raise_exceptions=True) as connection:
+            yield connection
+
+
+ROOT, ROOT_PASSWORD = f"cn=root,{demo_people.BASE}", "root-of-the-tests"
+PLENTY = "size.soft=5000 size.hard=5000 size.prtotal=unlimited"
+
 
 @contextmanager
-def slapd(members: Iterable[Member] | None = None, *, more: str = "") -> Iterator[Slapd]:
+def slapd(
+    members: Iterable[Member] | None = None,
+    *,
+    more: str = "",
+    size_limit: str = PLENTY,
+    locks_after: int = 0,
+) -> Iterator[Slapd]:
     """OpenLDAP's slapd with TLS, ppolicy and the demonstration's people; `more` is LDIF."""
     folder = Path(tempfile.mkdtemp(prefix="portal-slapd-"))
     demo_keys.prepare(folder)
@@ -139,8 +158,10 @@ def slapd(members: Iterable[Member] | None = None, *, more: str = "") -> Iterato
     plain, secure = free_port(), free_port()
     for name in ("config", "data"):
         (folder / name).mkdir()
-    (folder / "config.ldif").write_text(_config(folder))
-    (folder / "data.ldif").write_text(_data(members or demo_people.everybody(), folder) + more)
+    (folder / "config.ldif").write_text(_config(folder).replace(PLENTY, size_limit))
+    data = _data(members or demo_people.everybody(), folder) + more
+    data = data.replace("pwdMaxFailure: 0", f"pwdMaxFailure: {locks_after}")
+    (folder / "data.ldif").write_text(data)
     (folder / "key.pem").write_text(pem)
     slapadd = find_program("slapadd")
     for number, file in (("0", "config.ldif"), ("1", "data.ldif")):
@@ -229,9 +250,11 @@ objectClass: olcMdbConfig
 olcDatabase: {{1}}mdb
 olcDbDirectory: {folder}/data
 olcSuffix: {demo_people.BASE}
+olcRootDN: {ROOT}
+olcRootPW: {ROOT_PASSWORD}
 olcDbIndex: objectClass,uid,mail,entryUUID,member,manager eq
 olcDbMaxSize: 104857600
-olcSizeLimit: size.soft=5000 size.hard=5000 size.prtotal=unlimited
+olcSizeLimit: {PLENTY}
 olcAccess: to attrs=userPassword by anonymous auth by * none
 olcAccess: to * by dn.exact="{demo_people.SERVICE}" read by * none
 

@@ -10,12 +10,12 @@ from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 from flask_babel import gettext as _
-from ldap3.core.exceptions import LDAPException
+from ldap3.core.exceptions import LDAPException, LDAPInvalidDnError, LDAPInvalidFilterError
 
 from portal import db
 from portal.directory.sync_plan import is_excluded
 from portal.people import local
-from portal.people.directory import AccountClosed, Entry, Misbehaving
+from portal.people.directory import AccountClosed, Entry, Misbehaving, Unreachable
 from portal.people.door import Door
 from portal.people.ldap import LdapDirectory
 from portal.people.ldap_line import Line
@@ -24,6 +24,7 @@ from portal.people.registering import facts_of, roles_of
 SECONDS = 60
 SOON = 30  # days before a certificate ends
 HALF = 50  # per cent of people: an attribute that fewer have is worth a look
+MISTAKES = (Misbehaving, LDAPInvalidDnError, LDAPInvalidFilterError)  # in our settings, mostly
 FIELDS = (
     "full_name",
     "family_name",
@@ -61,11 +62,9 @@ def check(door: Door) -> Iterator[Check]:
         return
     line = Line(directory, answering, time.monotonic() + SECONDS)
     try:
-        people = []
+        people: list[Entry] = []
         for base in door.ldap.user_bases:
-            below = line.people_below(base)
-            people += below
-            yield _of_base(base, len(below))
+            yield _check_base(line, base, people)
         yield from _check_people(door, people)
         yield from _check_groups(directory, line)
         yield _check_lockout(door, line)
@@ -83,20 +82,18 @@ def trace(door: Door, username: str) -> Iterator[Check]:
         return
     if not isinstance(directory, LdapDirectory):
         return
-    line = Line(directory, door.ldap.urls[0], time.monotonic() + SECONDS)
     try:
-        found = line.by_login(username.strip())
+        found = directory.ask(lambda line: line.by_login(username.strip()))
         if len(found) != 1:
-            yield Check(
-                "bad",
-                username,
-                _("%(count)s entries have this name.", count=len(found)),
-                _("One is needed: look at LOGIN_ATTRS, USER_BASES and USER_FILTER."),
+            many = (
+                _("No entry has this name.") if not found else _("Several entries have this name.")
             )
+            remedy = _("One is needed: look at LOGIN_ATTRS, USER_BASES and USER_FILTER.")
+            yield Check("bad", username, many, remedy)
             return
         yield Check("good", "DN", found[0].dn)
         yield Check("good", "ID", found[0].id)
-        entry = line.complete(found[0])
+        entry = directory.ask(lambda line: line.complete(found[0]))
     except AccountClosed:
         yield Check(
             "bad",
@@ -105,11 +102,9 @@ def trace(door: Door, username: str) -> Iterator[Check]:
             _("Look at PORTAL_LDAP_REQUIRED_GROUP."),
         )
         return
-    except (LDAPException, OSError, Misbehaving) as fault:
-        yield Check("bad", username, str(fault))
+    except (Unreachable, Misbehaving) as fault:
+        yield Check("bad", username, str(fault), _("See what the check of the directory says."))
         return
-    finally:
-        line.close()
     yield from _say_entry(door, entry)
 
 
@@ -157,6 +152,7 @@ def _check_server(directory: LdapDirectory, url: str) -> Iterator[Check]:
         return
     yield Check("good", f"{url} TCP", _("%(ms)s ms", ms=round(1000 * (time.monotonic() - begun))))
     line = Line(directory, url, time.monotonic() + SECONDS)
+    line.close()  # a connection that is kept was let in earlier, and may be gone
     try:
         yield from _check_tls(url, line.certificate())
     except Misbehaving as fault:
@@ -167,12 +163,10 @@ def _check_server(directory: LdapDirectory, url: str) -> Iterator[Check]:
             _("Check BIND_DN, BIND_PASSWORD_FILE, and that the server offers TLS."),
         )
     except (LDAPException, OSError) as fault:
-        yield Check(
-            "bad",
-            f"{url} TLS",
-            str(fault),
-            _("Check CA_FILE, and that the certificate names this host, not an address."),
-        )
+        remedy = _("Check CA_FILE, and that the certificate names this host, not an address.")
+        if "expired" in str(fault):
+            remedy = _("Renew the server’s certificate.")
+        yield Check("bad", f"{url} TLS", str(fault), remedy)
     else:
         yield Check("good", f"{url} bind", _("The service account is let in."))
     finally:
@@ -187,26 +181,38 @@ def _check_tls(url: str, certificate: dict[str, str]) -> Iterator[Check]:
     yield Check("look" if remedy else "good", f"{url} TLS", said, remedy)
 
 
-def _of_base(base: str, count: int) -> Check:
-    if count:
-        return Check("good", base, _("%(count)s people, read to the last page.", count=count))
-    return Check("bad", base, _("Nobody is here."), _("Check USER_BASES and USER_FILTER."))
+def _check_base(line: Line, base: str, people: list[Entry]) -> Check:
+    """Read everybody below a base into `people`."""
+    try:
+        below = line.people_below(base)
+    except MISTAKES as fault:
+        remedy = _(
+            "Check USER_BASES, USER_FILTER and ID_ATTR, and that the server lets the service "
+            "account read everybody, without a size limit."
+        )
+        return Check("bad", base, str(fault), remedy)
+    people += below
+    if not below:
+        return Check("bad", base, _("Nobody is here."), _("Check USER_BASES and USER_FILTER."))
+    return Check("good", base, _("%(count)s people, read to the last page.", count=len(below)))
 
 
 def _check_people(door: Door, people: list[Entry]) -> Iterator[Check]:
-    ids = Counter(entry.id for entry in people)
-    missing, twice = ids.pop("", 0), sum(1 for count in ids.values() if count > 1)
-    if missing or twice:
+    if not people:
+        return
+    twice = sum(1 for count in Counter(entry.id for entry in people).values() if count > 1)
+    if twice:
         yield Check(
             "bad",
             "ID_ATTR",
-            _("%(missing)s without an id, %(twice)s ids come twice.", missing=missing, twice=twice),
-            _("Choose an attribute that each person has once: entryUUID, or objectGUID."),
+            _("%(twice)s ids come twice.", twice=twice),
+            _(
+                "Choose an attribute that each person has once, entryUUID or objectGUID, and "
+                "USER_BASES that do not overlap."
+            ),
         )
     else:
         yield Check("good", "ID_ATTR", _("Each person has an id of their own."))
-    if not people:
-        return
     for name in FIELDS:
         full = 100 * sum(1 for entry in people if getattr(entry, name)) // len(people)
         remedy = _("Look at this field in ATTR_MAP.") if full < HALF else ""
@@ -233,7 +239,7 @@ def _check_groups(directory: LdapDirectory, line: Line) -> Iterator[Check]:
     for name in directory.wanted_groups:
         try:
             yield Check("good", name, line.group_dn(name))
-        except Misbehaving as fault:
+        except MISTAKES as fault:
             yield Check(
                 "bad", name, str(fault), _("Write the group’s whole DN, or correct GROUP_BASE.")
             )

@@ -140,6 +140,8 @@ def _brake(door: Door, entries: Sequence[Entry], plan: Plan, *, force: bool) -> 
         why = _("The directory gave nobody.")
     elif force:
         pass
+    elif empty := [base for base in rules.user_bases if not _is_anyone_below(base, entries)]:
+        why = _("The directory gave nobody below %(bases)s.", bases="; ".join(empty))
     elif len(entries) < rules.sync_min_users:
         why = _(
             "The directory gave %(count)s people; the setting SYNC_MIN_USERS asks for %(least)s.",
@@ -159,6 +161,10 @@ def _brake(door: Door, entries: Sequence[Entry], plan: Plan, *, force: bool) -> 
             most=most,
         )
     return why
+
+
+def _is_anyone_below(base: str, entries: Sequence[Entry]) -> bool:
+    return any(entry.dn.lower().endswith("," + base.lower()) for entry in entries)
 
 
 def _apply(plan: Plan, sync_id: UUID) -> None:

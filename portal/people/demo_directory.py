@@ -14,6 +14,7 @@ from ipaddress import ip_address
 from pathlib import Path
 
 from portal.people.demo_people import BASE, CONTRACTORS, GROUPS, PASSWORD, PEOPLE, SERVICE, Member
+from portal.people.ldap_values import PERMANENTLY_LOCKED
 
 PAGED = "1.2.840.113556.1.4.319"
 START_TLS = "1.3.6.1.4.1.1466.20037"
@@ -87,6 +88,8 @@ def _entries(members: Iterable[Member]) -> Iterator[tuple[str, tuple[str, Attrib
             attributes["mail"] = [member.mail]
         if member.manager:
             attributes["manager"] = [by_name[member.manager].dn]
+        if member.state == "disabled":
+            attributes["pwdaccountlockedtime"] = [PERMANENTLY_LOCKED]
         if member.ends_on:
             attributes["contractend"] = [member.ends_on.isoformat()]
         yield member.dn.lower(), (member.dn, attributes)

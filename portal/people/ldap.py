@@ -66,7 +66,7 @@ class LdapDirectory:
             line.bind_as(found[0], password)
             return line.complete(found[0])
 
-        return self._ask(ask)
+        return self.ask(ask)
 
     def confirm(self, entry_id: str, password: str) -> None:
         """As in Directory: one search and one bind."""
@@ -78,7 +78,7 @@ class LdapDirectory:
                 raise WrongCredentials("gone")
             line.bind_as(found, password)
 
-        self._ask(ask)
+        self.ask(ask)
 
     def find(self, entry_id: str) -> Entry | None:
         """As in Directory."""
@@ -87,7 +87,7 @@ class LdapDirectory:
             found = line.by_id(entry_id)
             return line.complete(found) if found else None
 
-        return self._ask(ask)
+        return self.ask(ask)
 
     def still_open(self, entry_ids: Sequence[str]) -> dict[str, bool]:
         """As in Directory, a search for each `ASKED_AT_ONCE` of them."""
@@ -99,11 +99,11 @@ class LdapDirectory:
                     found[entry.id] = not entry.is_closed
             return found
 
-        return self._ask(ask)
+        return self.ask(ask)
 
     def everyone(self) -> Iterator[Entry]:
         """As in Directory: every base must end with result 0, or nothing counts."""
-        people, members = self._ask(lambda line: (line.people(), line.members()), seconds=300)
+        people, members = self.ask(lambda line: (line.people(), line.members()), seconds=300)
         managers = {person.manager_dn.lower() for person in people if person.kind != "contractor"}
         known = {person.dn.lower(): person for person in people}
         for person in people:
@@ -117,7 +117,7 @@ class LdapDirectory:
                 groups=frozenset(group for group, dns in members.items() if dn in dns),
             )
 
-    def _ask(self, question: Callable[[Line], T], *, seconds: int = 0) -> T:
+    def ask(self, question: Callable[[Line], T], *, seconds: int = 0) -> T:
         """Put the question to the first server that answers, all within one deadline.
 
         A server that fails is left alone for a while. A kept connection that the server has

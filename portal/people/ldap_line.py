@@ -83,7 +83,10 @@ class Line:
         return [entry_of(row, self._settings, self._directory.attributes) for row in pages]
 
     def lockout(self) -> int | None:
-        """After how many wrong passwords the directory locks; None where it does not tell us."""
+        """After how many wrong passwords the directory locks, by its strictest policy.
+
+        0 means never; None that the directory does not tell.
+        """
         if self._settings.kind == "ad":
             rows = self._raw("(objectClass=domainDNS)", ["lockoutThreshold"], self._top())
             name = "lockoutThreshold"
@@ -91,7 +94,8 @@ class Line:
             wanted, name = "(objectClass=pwdPolicy)", "pwdMaxFailure"
             rows = self._raw(wanted, [name], self._top(), scope=SUBTREE)
         found = [text(row["raw_attributes"], name) for row in rows]
-        return next((int(each) for each in found if each.isdigit()), None)
+        limits = [int(each) for each in found if each.isdigit()]
+        return min(filter(None, limits), default=0) if limits else None
 
     def _top(self) -> str:
         """The directory's own name: the dc= parts of a base."""
@@ -193,7 +197,12 @@ class Line:
             self._services[self._url] = (kept, time.monotonic())
             return kept
         _hang_up(kept)
-        password = Path(self._settings.bind_password_file).read_bytes().strip()
+        try:
+            password = Path(self._settings.bind_password_file).read_bytes().strip()
+        except OSError as fault:
+            raise Misbehaving(f"the service account's password: {fault.strerror}") from None
+        if not password or not self._settings.bind_dn:
+            raise Misbehaving("the service account has no name or no password")
         opened = self._open(self._settings.bind_dn, password, None)
         if opened.result["result"] != 0 or not opened.bound:
             _hang_up(opened)

@@ -1,11 +1,15 @@
 """`make bench`: a table of ratios. Nothing here fails; numbers of other machines mean little."""
 
+import contextlib
 import http.client
+import itertools
 import os
 import re
 import resource
 import shutil
 import signal
+import socket
+import ssl
 import statistics
 import subprocess
 import sys
@@ -13,12 +17,14 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from uuid import UUID, uuid4
 
+import ldap3
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import insert, select
@@ -32,14 +38,15 @@ from portal.audit.checkpoints import load_signer
 from portal.campaigns import giving
 from portal.campaigns.audience import everyone_of_kind
 from portal.campaigns.models import Assignment, Campaign
-from portal.config import Settings
+from portal.config import LdapSettings, Settings
 from portal.courses import services as courses
 from portal.directory import syncing
 from portal.learning.services import get_progress
 from portal.migrations import upgrade
-from portal.people import demo_directory, demo_keys, demo_people
+from portal.people import demo_directory, demo_keys, demo_people, local
 from portal.people import services as people
-from portal.people.door import current_door
+from portal.people.door import Door, current_door
+from portal.people.limits import SignInRefused
 from portal.people.models import Person
 from portal.people.services import identify
 from portal.reminders import services as reminders
@@ -228,6 +235,163 @@ def bench_signing() -> None:
             "≤ 3 round trips + 15 ms",
             ok=taken - trip <= 15,
         )
+
+
+def _floor(server: servers.Slapd, username: str, kept: ldap3.Connection | None = None) -> None:
+    """One sign-in by ldap3 and nothing else: search, and the person's own bind, over TLS."""
+    service = kept or _bound(server, demo_people.SERVICE, _service_password(server))
+    _ok, _result, found, _request = service.search(
+        demo_people.PEOPLE, f"(uid={username})", attributes=["cn", "mail", "entryUUID"]
+    )
+    _hang_up(_bound(server, found[0]["dn"], demo_people.PASSWORD))
+    if kept is None:
+        _hang_up(service)
+
+
+def _service_password(server: servers.Slapd) -> str:
+    return Path(server.settings.bind_password_file).read_text()
+
+
+def _bound(server: servers.Slapd, dn: str, password: str) -> ldap3.Connection:
+    tls = ldap3.Tls(validate=ssl.CERT_REQUIRED, ca_certs_file=server.settings.ca_file)
+    at = ldap3.Server("localhost", port=server.port, use_ssl=True, tls=tls, get_info=ldap3.NONE)
+    connection = ldap3.Connection(at, dn, password, client_strategy=ldap3.SAFE_SYNC)
+    connection.open()
+    connection.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    connection.bind()
+    assert connection.bound
+    return connection
+
+
+def _hang_up(connection: ldap3.Connection) -> None:
+    """As the portal does: without waiting for a word."""
+    connection.strategy.close()
+
+
+def bench_sign_in() -> None:
+    """A sign-in through the portal against ldap3's own; what a wrong name and password take."""
+    names = [each.username for each in demo_people.everybody() if each.state == "active"]
+    with servers.slapd() as server, portal(ldap=server.settings, sign_in_tries=10_000) as app:
+        door = current_door()
+        door = replace(door, tries_address=10_000)
+        turn = itertools.cycle(names)
+
+        def enter(username: str = "", password: str = demo_people.PASSWORD) -> None:
+            name = username or next(turn)
+            found = people.sign_in(door, name, password, address="198.51.100.7")
+            assert found.username == name
+
+        def refuse(username: str) -> None:
+            with contextlib.suppress(SignInRefused):
+                enter(username, "not the password")
+                raise AssertionError(username)
+
+        def enter_anew() -> None:
+            door.directory.kept.__dict__.clear()  # type: ignore[attr-defined]
+            enter()
+
+        for name in names:  # who has signed in before is no joiner any more
+            enter(name)
+        kept = _bound(server, demo_people.SERVICE, _service_password(server))
+        for what, work, service in (
+            ("sign-in, service connection kept", enter, kept),
+            ("sign-in, new connections", enter_anew, None),
+        ):
+            floor = median_ms(lambda service=service: _floor(server, "avery.chen", service), 60)
+            taken = median_ms(work, 200)
+            said = f"{taken:.1f} ms, {taken / floor:.1f} x, floor + {taken - floor:.1f} ms"
+            row(what, said, f"{floor:.1f} ms by ldap3", "≤ floor + 10 ms", ok=taken - floor <= 10)
+        begin, worked = time.perf_counter(), time.process_time()
+        for name in names:
+            enter(name)
+        rate = len(names) / (time.perf_counter() - begin)
+        per_core = len(names) / (time.process_time() - worked)
+        said = f"{rate:.0f}/s one after the other, {per_core:.0f}/s per core"
+        row("sign-ins", said, "", "≥ 100/s per core", ok=per_core >= 100)
+        _row_of_crossing(app, door, names)
+        with db.transaction():
+            guest = make_person("Casey Guest", directory_id="local-bench")
+            account = local.create(guest, "casey")
+            local.choose_password(guest.id, "four words for a bench")
+            ours = account.username
+        for what, known, unknown in (
+            ("wrong password", "avery.chen", "nobody.here"),
+            ("wrong password, c-", ours, "c-nobody"),
+        ):
+            times = [
+                median_ms(lambda name=name: refuse(name), 60) for name in (known, unknown, known)
+            ]
+            apart = abs(times[1] - statistics.mean(times[::2]))
+            said = f"known {times[0]:.1f} and {times[2]:.1f} ms, unknown {times[1]:.1f} ms"
+            row(what, said, "", "≤ 2 ms apart", ok=apart <= 2)
+
+
+def _row_of_crossing(app: Flask, door: Door, names: list[str]) -> None:
+    """8 threads, 150 sign-ins each, different people: whose answer does each get?"""
+
+    def sign_in_all(offset: int) -> int:
+        wrong = 0
+        with app.app_context():
+            for turn in range(150):
+                name = names[(offset * 41 + turn * 7) % len(names)]
+                address = f"192.0.2.{offset}"
+                found = people.sign_in(door, name, demo_people.PASSWORD, address=address)
+                wrong += found.username != name
+                wrong += people.find_session(door, found.token) != found
+        return wrong
+
+    begin = time.perf_counter()
+    with ThreadPoolExecutor(8) as threads:
+        wrong = sum(threads.map(sign_in_all, range(8)))
+    rate = 1200 / (time.perf_counter() - begin)
+    said = f"{wrong} of 1,200, {rate:.0f}/s"
+    row("answers crossed, 8 threads", said, "", "0", ok=wrong == 0)
+
+
+def bench_sync() -> None:
+    """Reading 20,000 people: all of them joiners, and then nothing new."""
+    managers = [f"p{number}" for number in range(0, 20_000, 40)]
+    crowd = [
+        demo_people.Member(
+            f"p{number}",
+            f"Given{number % 997}",
+            f"Family{number}",
+            "Clerk",
+            list(demo_people.DEPARTMENTS)[number % 12],
+            kind="contractor" if number % 50 == 49 else "employee",
+            manager=managers[number // 40],
+            groups=("portal-hr",) if number % 100 == 1 else (),
+        )
+        for number in range(20_000)
+    ]
+    roles = ("portal-hr=hr",)
+    with servers.slapd(crowd) as server:
+        ldap = replace(server.settings, role_groups=roles, custodian_group="")
+        with portal(ldap=ldap) as app, ProcessPoolExecutor(1) as pool:
+            folder = app_folder(app)
+            for what in ("all new", "nothing new"):
+                taken, grown, counts = pool.submit(_sync, folder, ldap).result()
+                assert counts == ({"joined": 20_000} if what == "all new" else {}), counts
+                said = f"{taken:.1f} s, +{grown:.0f} MB"
+                ok = taken <= 30 and grown <= 200
+                row(f"sync of 20,000, {what}", said, "", "≤ 30 s, 200 MB", ok=ok)
+
+
+def _sync(folder: Path, ldap: LdapSettings) -> tuple[float, float, dict[str, int]]:
+    """Seconds, megabytes that the peak grew by, and what was found; in a process of its own."""
+    with create_app(Settings(data_dir=folder, ldap=ldap)).app_context():
+        Path("/proc/self/clear_refs").write_text("5")  # the peak counts from now on
+        before = _peak_megabytes()
+        begin = time.perf_counter()
+        found = syncing.run_now(current_door())
+        taken = time.perf_counter() - begin
+        assert not found.stopped_because, found.stopped_because
+        return taken, _peak_megabytes() - before, dict(found.counts)
+
+
+def _peak_megabytes() -> float:
+    status = Path("/proc/self/status").read_text()
+    return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) / 1024  # type: ignore[index]
 
 
 def bench_sealing() -> None:
@@ -513,6 +677,8 @@ def bench_startup() -> None:
 
 PARTS = {
     "pages": bench_pages,
+    "sign-in": bench_sign_in,
+    "sync": bench_sync,
     "signing": bench_signing,
     "sealing": bench_sealing,
     "archive": bench_archive,
