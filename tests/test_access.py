@@ -44,6 +44,7 @@ OPEN = {
     "people.sign_in",
     "people.cannot_sign_in",
     "attestations.verify",
+    "attestations.former_record",
     "attestations.verify_number",
     "attestations.verify_file",
 }
@@ -103,6 +104,7 @@ FOR_HR = {
     "campaigns.back",
     "campaigns.version",
     "attestations.paper",
+    "attestations.make_link",
     "attestations.paper_form",
     "attestations.refusal",
     "reminders.runs",

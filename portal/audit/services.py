@@ -69,6 +69,8 @@ ACTIONS: dict[str, frozenset[str]] = {
     "attestation.recorded": frozenset({"assignment", "kind", "record_sha256"}),
     "attestation.sealed": frozenset({"sha256"}),
     "evidence.downloaded": frozenset(),
+    "record.link_made": frozenset(),
+    "record.link_used": frozenset(),
     "evidence.exported": frozenset({"records", "checkpoint"}),
     "export.requested": frozenset({"kind", "rows"}),
     "export.downloaded": frozenset(),

@@ -100,9 +100,10 @@ class Progress:
 
     @property
     def minutes_left(self) -> int:
-        """Minutes that the rest should take, at least 1."""
+        """Minutes that the rest should take, at least 1; an update is a part of the course."""
         left = self.total - self.at + 1
-        return max(1, round(self.course.minutes * left / self.total))
+        whole = len(self.course.walk(self.audiences)) + 1
+        return max(1, round(self.course.minutes * left / whole))
 
     def get_step(self, key: str) -> tuple[Section, CourseStep]:
         """The step and its section. Raises NotFound for a step this person does not have."""
