@@ -29,6 +29,7 @@ from portal.web import client_address, own_page, public, refusal_page, requires
 
 bp = Blueprint("people", __name__)
 KIOSK_DAYS = 400
+FORGET = '"cache", "storage"'  # not the cookies: the device stays a shared one
 
 
 @bp.route("/sign-in", methods=["GET", "POST"])
@@ -42,6 +43,9 @@ def sign_in() -> ResponseReturnValue:
     target = target or url_for("learning.tasks")
     if current_user.is_authenticated:
         return redirect(target)
+    timed_out = kiosk is not None and request.method == "GET" and "_user_id" in session
+    if timed_out:  # the page before is kept in the browser's memory until the cookie changes
+        session.clear()
     form = SignInForm()
     if kiosk is not None:
         for field in (form.username, form.password):
@@ -65,7 +69,7 @@ def sign_in() -> ResponseReturnValue:
             return redirect(target)
     settings = current_app.extensions["settings"]
     cast = demo_people.CAST if settings.is_demo and not settings.ldap.urls else ()
-    return render_template(
+    page = render_template(
         "people/sign_in.html",
         form=form,
         help_url=help_url,
@@ -73,6 +77,7 @@ def sign_in() -> ResponseReturnValue:
         cast=cast,
         demo_password=demo_people.PASSWORD,
     )
+    return page, {"Clear-Site-Data": FORGET} if timed_out else {}
 
 
 @bp.post("/sign-out")
@@ -84,8 +89,8 @@ def sign_out() -> ResponseReturnValue:
     logout_user()
     session.clear()
     response = current_app.make_response(redirect(url_for(".sign_in")))
-    if was_kiosk:  # not the cookies: the device stays a shared one
-        response.headers["Clear-Site-Data"] = '"cache", "storage"'
+    if was_kiosk:
+        response.headers["Clear-Site-Data"] = FORGET
     return response
 
 
