@@ -32,6 +32,7 @@ from portal.web import client_address, own_page, public, refusal_page, requires
 bp = Blueprint("people", __name__)
 KIOSK_DAYS = 400
 SECOND_STEP_SECONDS = 300
+FORGET = '"cache", "storage"'  # not the cookies: the device stays a shared one
 
 
 @bp.route("/sign-in", methods=["GET", "POST"])
@@ -45,6 +46,9 @@ def sign_in() -> ResponseReturnValue:
     target = target or url_for("learning.tasks")
     if current_user.is_authenticated:
         return redirect(target)
+    timed_out = kiosk is not None and request.method == "GET" and "_user_id" in session
+    if timed_out:  # the page before is kept in the browser's memory until the cookie changes
+        session.clear()
     form = SignInForm()
     if kiosk is not None:
         for field in (form.username, form.password):
@@ -71,7 +75,7 @@ def sign_in() -> ResponseReturnValue:
             return redirect(target)
     settings = current_app.extensions["settings"]
     cast = demo_people.CAST if settings.is_demo and not settings.ldap.urls else ()
-    return render_template(
+    page = render_template(
         "people/sign_in.html",
         form=form,
         help_url=help_url,
@@ -80,12 +84,15 @@ def sign_in() -> ResponseReturnValue:
         sso=url_for(".begin_sso", next=target) if sso.is_on() and not kiosk else "",
         demo_password=demo_people.PASSWORD,
     )
+    return page, {"Clear-Site-Data": FORGET} if timed_out else {}
 
 
 @bp.route("/second-step", methods=["GET", "POST"])
 @public
 def second_step() -> ResponseReturnValue:
     """After the password, the code of who chose to be asked for one."""
+    with db.reading():
+        kiosk = kiosks.find(request.cookies.get(_kiosk_cookie()))
     person_id, since, target = session.get("second_step") or ("", 0, "")
     if not person_id or db.utc_now().timestamp() - since > SECOND_STEP_SECONDS:
         session.pop("second_step", None)
@@ -94,10 +101,14 @@ def second_step() -> ResponseReturnValue:
     if form.validate_on_submit():
         try:
             person = services.second_step(
-                current_door(), UUID(person_id), form.code.data, address=client_address()
+                current_door(),
+                UUID(person_id),
+                form.code.data,
+                address=client_address(),
+                kiosk=kiosk.id if kiosk else None,
             )
-        except SignInRefused:
-            form.code.errors = [_("This code is wrong or used. Codes change every 30 seconds.")]
+        except SignInRefused as refusal:
+            form.code.errors = [str(refusal)]
         else:
             _let_in(person)
             return redirect(target)
@@ -221,8 +232,8 @@ def sign_out() -> ResponseReturnValue:
     logout_user()
     session.clear()
     response = current_app.make_response(redirect(url_for(".sign_in")))
-    if was_kiosk:  # not the cookies: the device stays a shared one
-        response.headers["Clear-Site-Data"] = '"cache", "storage"'
+    if was_kiosk:
+        response.headers["Clear-Site-Data"] = FORGET
     return response
 
 

@@ -98,10 +98,12 @@ def sign_in(
         return enter(register(door, entry).id, kiosk=kiosk)
 
 
-def second_step(door: Door, person_id: UUID, code: str, *, address: str) -> Identity:
+def second_step(
+    door: Door, person_id: UUID, code: str, *, address: str, kiosk: UUID | None = None
+) -> Identity:
     """Finish a sign-in whose password was right with a code. Raises SignInRefused."""
     _ask(door, str(person_id), address, lambda: local.check_code(person_id, code, key=door.key))
-    return enter(person_id)
+    return enter(person_id, kiosk=kiosk)
 
 
 def enter(person_id: UUID, *, kiosk: UUID | None = None, way: str = "password") -> Identity:
@@ -272,6 +274,9 @@ def _ask(door: Door, username: str, address: str, ask: Any) -> Any:
         answer = ask()
     except WrongCredentials as fault:
         _note_failure(subject, str(fault))
+        if str(fault) == "code":
+            words = _("This code is wrong or used. Codes change every 30 seconds.")
+            raise SignInRefused(words) from None
         if str(fault) == "locked":
             raise SignInRefused(_("The name or password is wrong."), door.help_url) from None
         raise SignInRefused(_("The name or password is wrong.")) from None

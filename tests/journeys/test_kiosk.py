@@ -34,7 +34,7 @@ class Elsewhere(BaseHTTPRequestHandler):
         )
         self.send_response(200)
         self.send_header("Content-Type", "text/html")
-        self.send_header("Cache-Control", "no-store")
+        self.send_header("Cache-Control", "no-store" if self.path == "/" else "max-age=60")
         self.send_header("Content-Length", str(len(page)))
         self.end_headers()
         self.wfile.write(page)
@@ -201,6 +201,20 @@ def test_back_after_the_time_is_over_shows_nothing_of_the_last_person(portal, ta
     for _ in range(4):
         shown = go_back(tablet)
         assert "Whitehorse" not in shown
+        assert tablet.get_by_role("heading", level=1).inner_text() == "Sign in"
+    assert [path for path in kept if not path.startswith("/people/")] == []
+
+
+def test_the_same_holds_where_the_page_left_by_itself_without_a_script(portal, tablet):
+    kept = pages_from_memory(tablet)
+    tablet.route("**/static/*.js", lambda route: route.abort())
+    sam_was_here(portal, tablet)
+    let_time_go_by(portal, 4)
+    tablet.evaluate("setTimeout(() => location.assign('/people/sign-in'))")  # as Refresh does
+    expect(tablet.get_by_role("heading", level=1)).to_have_text("Sign in")
+
+    for _ in range(4):
+        assert "Whitehorse" not in go_back(tablet)
         assert tablet.get_by_role("heading", level=1).inner_text() == "Sign in"
     assert [path for path in kept if not path.startswith("/people/")] == []
 
