@@ -78,6 +78,8 @@ FOR_HR = {
     "reports.records_zip_at",
     "reports.figures",
     "reports.questions",
+    "reports.list_declared",
+    "reports.list_file",
     "reports.exports_made",
     "reports.request_export",
     "reports.export",
@@ -145,10 +147,17 @@ FOR_SPONSORS = {
     "contractors.end",
 }
 FOR_WHO_INVITES = {"contractors.invite"}  # HR and managers
-NEEDS_A_QUESTION = {"contractors.decide"}  # 404 without a person or a firm
+# 404 without a person or a firm, and for a course that there is not.
+NEEDS_A_QUESTION = {"contractors.decide", "courses.publish"}
 FOR_ADMINS = {"directory.syncs", "directory.check", "directory.list_roles", "directory.end_grant"}
 FOR_HR_AND_ADMINS = {"directory.sync"}
-FOR_HR_AND_AUTHORS = {"courses.versions", "courses.version", "courses.step", "courses.archive"}
+FOR_HR_AND_AUTHORS = {
+    "courses.drafts",
+    "courses.versions",
+    "courses.version",
+    "courses.step",
+    "courses.archive",
+}
 # HR stands in for the manager here, and names no deputy of their own.
 LEADS = {
     endpoint: {"manager"} if "deputy" in endpoint else {"manager", "hr"}
@@ -234,6 +243,8 @@ def city(app):
         "name": "help",
         "size": 1,
         "token": "x",
+        "key": "nothing",
+        "extension": "csv",
         "guest_id": people["guest"].id,
         "sync_id": sync.id,
         "grant_id": grant.id,
@@ -242,6 +253,8 @@ def city(app):
 
 def address(rule: Rule, values: dict[str, object]) -> str:
     path = rule.rule
+    if rule.endpoint == "reports.list_file":
+        values = values | {"name": "audience"}
     if rule.endpoint.startswith("contractors."):
         values = values | {"person_id": values["guest_id"]}
     for name in rule.arguments:

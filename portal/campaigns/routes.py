@@ -35,7 +35,7 @@ def overview() -> ResponseReturnValue:
     return render_template(
         "campaigns/overview.html",
         lines=planning.list_campaigns(),
-        undecided=[each for each in courses.list_versions() if not each.change],
+        undecided=courses.list_undecided(),
         today=db.today(),
     )
 

@@ -3,14 +3,16 @@
 import re
 from uuid import UUID
 
-from flask import Blueprint, Response, render_template
+from flask import Blueprint, Response, current_app, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+from flask_login import current_user
 from markupsafe import Markup
 
 from portal.config import Role
-from portal.courses import services
+from portal.courses import content, services
 from portal.courses.course import AboutYou, Page, Quiz, Scenario, Step
-from portal.errors import NotFound
+from portal.errors import NotFound, Refused
 from portal.web import requires
 
 bp = Blueprint("courses", __name__)
@@ -29,6 +31,37 @@ _FROM_RESULT = re.compile(r'href="\.\./\.\./([a-z0-9-]+/)')
 def versions() -> ResponseReturnValue:
     """List every version of every course."""
     return render_template("courses/versions.html", versions=services.list_versions())
+
+
+@bp.get("/drafts")
+@requires(Role.HR, Role.AUTHOR)
+def drafts() -> ResponseReturnValue:
+    """The courses as their files stand now: what can be published, and what is wrong."""
+    folder = current_app.extensions["settings"].content_dir
+    return render_template("courses/drafts.html", drafts=services.list_drafts(folder))
+
+
+@bp.post("/drafts/<key>")
+@requires(Role.HR, Role.AUTHOR)
+def publish(key: str) -> ResponseReturnValue:
+    """Publish a course as it stands; HR then says whether people have to sign it again."""
+    folder = current_app.extensions["settings"].content_dir
+    if key not in content.list_keys(folder):
+        raise NotFound
+    try:
+        version = services.publish(folder, key, by=current_user.id)
+    except content.ContentInvalid as fault:
+        raise Refused(str(fault)) from None
+    if not version.change and Role.HR in current_user.roles:
+        return redirect(url_for("campaigns.version", version_id=version.id))
+    flash(
+        _(
+            "Version %(number)s of %(title)s is published.",
+            number=version.number,
+            title=version.title,
+        )
+    )
+    return redirect(url_for(".versions"))
 
 
 @bp.get("/<uuid:version_id>")

@@ -14,7 +14,14 @@ from sqlalchemy.exc import IntegrityError
 
 from portal import db
 from portal.audit import services as audit
-from portal.courses.content import collect, read_course, read_published
+from portal.courses.content import (
+    ContentInvalid,
+    Mistake,
+    collect,
+    list_keys,
+    read_course,
+    read_published,
+)
 from portal.courses.course import Course
 from portal.courses.models import CourseVersion
 from portal.errors import NotFound
@@ -47,7 +54,37 @@ class Version:
         return f"{self.key}-v{self.number}.zip"
 
 
-def publish(folder: Path, key: str) -> CourseVersion:
+@dataclass(frozen=True)
+class Draft:
+    """A course as its files stand now, beside what was published of it."""
+
+    key: str
+    title: str
+    published: Version | None
+    is_changed: bool
+    mistakes: list[Mistake]
+
+
+def list_drafts(folder: Path) -> list[Draft]:
+    """Every course below `folder`, by key."""
+    newest: dict[str, Version] = {}
+    for version in list_versions():
+        newest.setdefault(version.key, version)
+    drafts = []
+    for key in list_keys(folder):
+        published = newest.get(key)
+        try:
+            course = read_course(collect(folder, key), key)
+        except ContentInvalid as fault:
+            title = published.title if published else key
+            drafts.append(Draft(key, title, published, True, fault.mistakes))
+        else:
+            changed = published is None or published.content_hash != course.content_hash
+            drafts.append(Draft(key, course.title, published, changed, []))
+    return drafts
+
+
+def publish(folder: Path, key: str, *, by: UUID | None = None) -> CourseVersion:
     """Publish the course `key` as it stands below `folder`, with its exact bytes.
 
     What is published last already is not published again; an older state that comes back is a new
@@ -77,7 +114,7 @@ def publish(folder: Path, key: str) -> CourseVersion:
     audit.record(
         "course.published",
         subject=version.id,
-        actor=None,
+        actor=by,
         key=key,
         number=version.number,
         content_hash=version.content_hash,
@@ -110,6 +147,14 @@ def list_versions() -> list[Version]:
     """All versions, by course, newest first."""
     rows = db.session.execute(_versions().order_by(CourseVersion.key, CourseVersion.number.desc()))
     return [_version(row) for row in rows]
+
+
+def list_undecided() -> list[Version]:
+    """The newest version of each course where HR has not said whether to sign it again."""
+    newest: dict[str, Version] = {}
+    for version in list_versions():
+        newest.setdefault(version.key, version)
+    return [version for version in newest.values() if not version.change]
 
 
 def latest(key: str) -> Version:

@@ -18,6 +18,7 @@ def runs() -> ResponseReturnValue:
     return render_template(
         "reminders/runs.html",
         runs=services.list_runs(),
+        without_mail=services.list_managers_without_mail(),
         waiting=services.count_due(db.today()),
         today=db.today(),
     )

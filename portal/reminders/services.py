@@ -235,6 +235,22 @@ def _next_managers(today: date) -> Sequence[Person]:
         ).all()
 
 
+def list_managers_without_mail() -> Sequence[Person]:
+    """Managers whose people owe something, and whom no list can be mailed to; by name."""
+    people = aliased(Person)
+    owing = (
+        select(people.manager_id)
+        .join(Assignment, Assignment.person_id == people.id)
+        .join(Campaign, Campaign.id == Assignment.campaign_id)
+        .where(*_is_running(), *_is_owed(), people.manager_id.is_not(None))
+    )
+    return db.session.scalars(
+        select(Person)
+        .where(Person.email == "", Person.left_on.is_(None), Person.id.in_(owing))
+        .order_by(Person.sort_name)
+    ).all()
+
+
 def _tell(managers: Sequence[Person], today: date) -> None:
     """One list per manager: who is late by so much, and who has no email to be reminded by."""
     settings = db.settings()

@@ -29,7 +29,7 @@ from portal.campaigns.models import STATUS_WORDS, DutyDecision
 from portal.config import Role
 from portal.directory import syncing
 from portal.people import services as people
-from portal.reports import downloads, exports, making, queries
+from portal.reports import declared, downloads, exports, lists, making, queries
 from portal.reports import figures as figures_of
 from portal.reports import questions as questions_of
 from portal.reports.forms import FiltersForm
@@ -222,6 +222,42 @@ def records_zip_at(size: int) -> ResponseReturnValue:
     return response
 
 
+@bp.get("/declared")
+@requires(Role.HR)
+def list_declared() -> ResponseReturnValue:
+    """What people declared about themselves: what HR may have to act on, or everything."""
+    campaigns = queries.list_campaigns()
+    chosen = _chosen(campaigns) if campaigns else None
+    page = max(1, request.args.get("page", 1, type=int))
+    everything = bool(request.args.get("all"))
+    lines = declared.list_lines(chosen[0], everything=everything, page=page) if chosen else []
+    return render_template(
+        "reports/list_declared.html",
+        campaign=chosen,
+        lines=lines[: declared.PER_PAGE],
+        is_last=len(lines) <= declared.PER_PAGE,
+        page=page,
+        everything=everything,
+    )
+
+
+@bp.get("/lists/<name>.<extension>")
+@requires(Role.HR)
+def list_file(name: str, extension: str) -> ResponseReturnValue:
+    """One of HR's lists, as CSV or as Excel."""
+    campaigns = queries.list_campaigns()
+    asked = request.args.get("campaign", type=UUID) or (campaigns[0][0] if campaigns else None)
+    if asked is None:
+        abort(404)
+    file = lists.make(name, extension, planning.get_campaign(asked), by=current_user)
+    return send_file(
+        file,
+        mimetype=TYPES[extension],
+        as_attachment=True,
+        download_name=f"{name}-{db.today()}.{extension}",
+    )
+
+
 @bp.get("/exports")
 @requires(Role.HR)
 def exports_made() -> ResponseReturnValue:
@@ -265,6 +301,12 @@ def export_file(export_id: UUID) -> ResponseReturnValue:
         conditional=True,
         etag=found.sha256,
     )
+
+
+TYPES = {
+    "csv": "text/csv",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+}
 
 
 def _signer() -> Signer:

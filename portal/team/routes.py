@@ -22,6 +22,7 @@ from portal.audit import services as audit
 from portal.campaigns.models import STATUS_WORDS
 from portal.config import Role
 from portal.errors import NotFound, Refused
+from portal.people.services import get_person, identify
 from portal.spreadsheets import BOM, csv_line
 from portal.team import services
 from portal.team.forms import DelegateForm
@@ -68,10 +69,15 @@ def download() -> ResponseReturnValue:
 @bp.get("/crew-list")
 @requires(Role.LEARNER)
 def crew_list() -> ResponseReturnValue:
-    """Who still has to sign, to print and take along to the crew."""
-    _check()
-    lines = list(services.each_line(current_user, show=services.OPEN, today=db.today()))
-    return render_template("team/crew_list.html", lines=lines, today=db.today())
+    """Who still has to sign, to print and take along to the crew. HR prints any manager's."""
+    manager_id = request.args.get("manager", type=UUID)
+    head = current_user
+    if manager_id is not None and Role.HR in current_user.roles:
+        head = identify(get_person(manager_id))
+    else:
+        _check()
+    lines = list(services.each_line(head, show=services.OPEN, today=db.today()))
+    return render_template("team/crew_list.html", lines=lines, head=head, today=db.today())
 
 
 @bp.post("/<uuid:person_id>/nudge")

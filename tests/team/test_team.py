@@ -11,7 +11,7 @@ from portal.mail.models import Mail
 from portal.people.services import identify
 from portal.team import services
 from portal.team.models import Delegation
-from tests.factories import make_assignment, make_attestation, make_person
+from tests.factories import make_assignment, make_attestation, make_hr, make_person
 
 TODAY = date(2026, 11, 20)
 
@@ -207,3 +207,19 @@ def test_the_page_costs_the_same_statements_for_any_team(morgan, sign_in, count_
         make_assignment(person=member(morgan, f"Person {number}"))
 
     assert look() == few <= 6
+
+
+def test_hr_prints_the_crew_list_of_a_manager_without_email(app, sign_in):
+    boss = make_person("Boss Without", audiences=["employee", "manager"])
+    crew = make_person("Crew Member", manager_id=boss.id)
+    make_assignment(person=crew)
+    hr = sign_in(make_hr())
+
+    runs = hr.get("/reminders/").text
+    page = hr.get(f"/team/crew-list?manager={boss.id}").text
+    stranger = sign_in(make_person("Other Employee")).get(f"/team/crew-list?manager={boss.id}")
+
+    assert "Crew list of Boss Without" in runs
+    assert "Crew Member" in page
+    assert "The team of Boss Without." in page
+    assert stranger.status_code == 404

@@ -1,0 +1,231 @@
+"""HR's lists as files: each as CSV and as Excel."""
+
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from flask_babel import gettext as _
+from sqlalchemy import select
+from sqlalchemy.orm import joinedload
+
+from portal import db
+from portal.audit import services as audit
+from portal.campaigns import previewing
+from portal.campaigns.models import Assignment, Campaign, DutyDecision
+from portal.errors import NotFound
+from portal.mail.models import Mail
+from portal.people.models import Person
+from portal.people.services import Identity
+from portal.reports import declared, figures, queries, questions, sheets
+from portal.reports.queries import Count
+from portal.spreadsheets import BOM, csv_line
+
+Cells = tuple[object, ...]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One list: its heads, and its rows for a campaign."""
+
+    head: Callable[[], list[str]]
+    rows: Callable[[Campaign], Iterable[Cells]]
+
+
+def make(name: str, extension: str, campaign: Campaign, *, by: Identity) -> BinaryIO:
+    """The list as an open file at its start; the log keeps who took it.
+
+    Raises NotFound for a list, or a kind of file, that there is not.
+    """
+    kind = KINDS.get(name)
+    if kind is None or extension not in {"csv", "xlsx"}:
+        raise NotFound
+    folder = db.settings().data_dir / "exports"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    counted = _Counted(kind.rows(campaign))
+    with tempfile.NamedTemporaryFile(dir=folder) as draft:
+        if extension == "csv":
+            draft.write((BOM + csv_line(kind.head())).encode())
+            draft.writelines(csv_line(row).encode() for row in counted)
+            draft.flush()
+        else:
+            sheets.write(Path(draft.name), kind.head(), counted, title=name)
+        opened = open(draft.name, "rb")  # noqa: SIM115 - the answer closes it
+    with db.transaction():
+        audit.record("list.exported", subject=campaign.id, actor=by.id, rows=counted.number)
+    return cast(BinaryIO, opened)
+
+
+class _Counted:
+    """Rows, and how many went by."""
+
+    def __init__(self, rows: Iterable[Cells]) -> None:
+        self._rows, self.number = rows, 0
+
+    def __iter__(self) -> Iterator[Cells]:
+        for row in self._rows:
+            self.number += 1
+            yield row
+
+
+def _audience(campaign: Campaign) -> Iterator[Cells]:
+    for person, why in previewing.each_person(campaign):
+        yield person.full_name, person.username, person.department, why or _("has the duty")
+
+
+def _declared(campaign: Campaign) -> Iterator[Cells]:
+    for each in declared.each_line(campaign.id):
+        yield each.full_name, each.department, each.step, each.outcome, each.comment, each.at
+
+
+def _decisions(campaign: Campaign) -> Iterator[Cells]:
+    rows = db.session.execute(
+        select(Person.full_name, Assignment.department, DutyDecision)
+        .join(Assignment, Assignment.id == DutyDecision.assignment_id)
+        .join(Person, Person.id == Assignment.person_id)
+        .where(Assignment.campaign_id == campaign.id)
+        .options(joinedload(DutyDecision.by))
+        .order_by(DutyDecision.at)
+        .execution_options(yield_per=500)
+    )
+    for name, department, each in rows:
+        by = each.by.full_name if each.by else _("the portal")
+        yield (
+            name,
+            department,
+            each.decision.value,
+            each.reason,
+            each.until,
+            each.due_after,
+            by,
+            each.at,
+        )
+
+
+def _departments(campaign: Campaign) -> Iterator[Cells]:
+    return map(_count, queries.count_by_department(campaign.id))
+
+
+def _managers(campaign: Campaign) -> Iterator[Cells]:
+    return map(_count, figures.count_by_manager(campaign.id))
+
+
+def _kinds(campaign: Campaign) -> Iterator[Cells]:
+    return map(_count, figures.count_by_kind(campaign.id))
+
+
+def _count(each: Count) -> Cells:
+    return (
+        each.name,
+        each.total + each.waived,
+        each.signed,
+        each.in_progress,
+        each.not_started,
+        each.refused,
+        each.waived,
+    )
+
+
+def _days(campaign: Campaign) -> Iterator[Cells]:
+    for each in figures.over_time(campaign, today=db.today()):
+        yield (
+            each.day,
+            each.people,
+            each.signed,
+            each.in_progress,
+            each.not_started,
+            each.overdue,
+            each.waived,
+            each.refused,
+        )
+
+
+def _questions(campaign: Campaign) -> Iterator[Cells]:
+    for line in questions.analyse(campaign.id):
+        if line.is_shown:
+            yield line.section, line.text, line.answered, line.percent, line.discrimination
+        else:
+            yield line.section, line.text, _("fewer than five"), None, None
+
+
+def _mails(_campaign: Campaign) -> Iterator[Cells]:
+    rows = db.session.scalars(
+        select(Mail).order_by(Mail.queued_at.desc()).execution_options(yield_per=500)
+    )
+    for mail in rows:
+        yield mail.queued_at, mail.address, mail.subject, mail.state, mail.sent_at, mail.server_said
+
+
+def _numbers(first: str) -> list[str]:
+    return [
+        first,
+        _("Have the duty"),
+        _("Signed"),
+        _("In progress"),
+        _("Not started"),
+        _("Do not agree"),
+        _("Released"),
+    ]
+
+
+KINDS = {
+    "audience": Kind(
+        lambda: [_("Name"), _("Username"), _("Department"), _("Duty, or why not")], _audience
+    ),
+    "declared": Kind(
+        lambda: [_("Name"), _("Department"), _("Question"), _("Answer"), _("Comment"), _("On")],
+        _declared,
+    ),
+    "decisions": Kind(
+        lambda: [
+            _("Name"),
+            _("Department"),
+            _("Decision"),
+            _("Reason"),
+            _("Until"),
+            _("New due date"),
+            _("By"),
+            _("On"),
+        ],
+        _decisions,
+    ),
+    "departments": Kind(lambda: _numbers(_("Department")), _departments),
+    "managers": Kind(lambda: _numbers(_("Manager")), _managers),
+    "employment": Kind(lambda: _numbers(_("Employment")), _kinds),
+    "days": Kind(
+        lambda: [
+            _("Day"),
+            _("Have the duty"),
+            _("Signed"),
+            _("In progress"),
+            _("Not started"),
+            _("Overdue"),
+            _("Released"),
+            _("Do not agree"),
+        ],
+        _days,
+    ),
+    "questions": Kind(
+        lambda: [
+            _("Section"),
+            _("Question"),
+            _("People"),
+            _("Right first time (%%)"),
+            _("Discrimination"),
+        ],
+        _questions,
+    ),
+    "mail": Kind(
+        lambda: [
+            _("Queued"),
+            _("To"),
+            _("Subject"),
+            _("State"),
+            _("Sent"),
+            _("The server said"),
+        ],
+        _mails,
+    ),
+}
+"""Every list by the name in its address."""
