@@ -28,6 +28,7 @@ SLICES = {
     "team": "/team",
     "mail": "/mail",
     "retention": "/retention",
+    "contractors": "/contractors",
     "attestations": "/attestations",
     "reports": "/reports",
     "audit": "/audit",

@@ -4,6 +4,7 @@ from portal.attestations.sealing import EVIDENCE
 from portal.audit.checkpoints import CHECKPOINT
 from portal.campaigns.giving import FILL
 from portal.campaigns.leaves import SETTLE
+from portal.contractors.contracts import ENDINGS, WARNINGS
 from portal.directory.roles import EXPIRE
 from portal.directory.syncing import SYNC, WATCH
 from portal.mail.delivery import MAIL
@@ -11,4 +12,18 @@ from portal.reminders.services import REMIND
 from portal.reports.making import EXPORT
 from portal.retention.disposing import DISPOSE
 
-JOBS = (EVIDENCE, MAIL, WATCH, SYNC, EXPIRE, FILL, SETTLE, REMIND, EXPORT, DISPOSE, CHECKPOINT)
+JOBS = (
+    EVIDENCE,
+    MAIL,
+    WATCH,
+    SYNC,
+    EXPIRE,
+    ENDINGS,
+    WARNINGS,
+    FILL,
+    SETTLE,
+    REMIND,
+    EXPORT,
+    DISPOSE,
+    CHECKPOINT,
+)

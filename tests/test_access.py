@@ -11,10 +11,13 @@ from portal.attestations import sealing
 from portal.campaigns import deciding, leaves
 from portal.campaigns.audience import Audience
 from portal.config import Role
+from portal.contractors import services as contractors
+from portal.contractors.services import Guest
 from portal.directory import syncing
 from portal.mail.models import Mail
 from portal.mail.services import queue_mail
-from portal.people import kiosks
+from portal.people import kiosks, local
+from portal.people.door import current_door
 from portal.people.models import RoleGrant
 from portal.people.services import identify
 from portal.reports import making
@@ -35,11 +38,13 @@ OPEN = {
     "people.begin_sso",
     "people.sso_back",
     "site.theme",
+    "contractors.welcome",
     "site.healthz",
     "site.readyz",
     "people.sign_in",
     "people.cannot_sign_in",
     "attestations.verify",
+    "attestations.former_record",
     "attestations.verify_number",
     "attestations.verify_file",
 }
@@ -99,6 +104,7 @@ FOR_HR = {
     "campaigns.back",
     "campaigns.version",
     "attestations.paper",
+    "attestations.make_link",
     "attestations.paper_form",
     "attestations.refusal",
     "reminders.runs",
@@ -111,6 +117,8 @@ FOR_HR = {
     "retention.disposal",
     "retention.keep",
     "people.end_kiosk",
+    "contractors.invite_many",
+    "contractors.decisions",
     "mail.log",
     "mail.message",
     "mail.again",
@@ -124,6 +132,20 @@ FOR_MANAGERS = {
     "team.end_deputy",
     "team.nudge",
 }
+# For who has a password of their own here; 404 for people of the directory.
+FOR_LOCAL = {"people.account", "people.set_code", "people.begin_code", "people.end_code"}
+# For HR, and for the sponsor of a contractor.
+FOR_SPONSORS = {
+    "contractors.overview",
+    "contractors.contractor",
+    "contractors.send_link",
+    "contractors.letter",
+    "contractors.revoke",
+    "contractors.extend",
+    "contractors.end",
+}
+FOR_WHO_INVITES = {"contractors.invite"}  # HR and managers
+NEEDS_A_QUESTION = {"contractors.decide"}  # 404 without a person or a firm
 FOR_ADMINS = {"directory.syncs", "directory.check", "directory.list_roles", "directory.end_grant"}
 FOR_HR_AND_ADMINS = {"directory.sync"}
 FOR_HR_AND_AUTHORS = {"courses.versions", "courses.version", "courses.step", "courses.archive"}
@@ -137,6 +159,7 @@ MAIL = {"full_name": "A", "manager": "B", "until": date(2030, 1, 30), "link": "/
 MAY_BE_GONE = {"reports.records_zip_at", "audit.checkpoint"}
 UNSET = {"site.mark", "people.sso_again"}  # 404 for everyone until a mark, or a provider, is set
 NEEDS_SOMEBODY = UNSET - {"people.sso_again"}
+DAY = date(2028, 1, 30)
 
 
 @pytest.fixture
@@ -152,13 +175,21 @@ def city(app):
         "author": make_person("Colby Marsh", roles=["author", "learner"]),
         "hr": make_hr(),
         "admin": make_person("Taylor Bear", roles=["admin", "learner"]),
+        "sponsor": make_person("Avery Chen", email="avery@city.example"),
     }
+    people["guest"] = contractors.invite(
+        Guest(
+            "Jo Kowal", "jo@firm.example", "Firm", "Builds", DAY, DAY, people["sponsor"].username
+        ),
+        by=identify(people["hr"]),
+    )
+    local.begin_second_step(people["guest"].id, key=current_door().key, issuer="x")
     for person in people.values():
         make_assignment(person=person)
     campaign = attestation.assignment.campaign
     by = identify(people["hr"])
     exemption = deciding.exempt(campaign, Audience(), reason="Nobody.", by=by)
-    day = date(2030, 1, 30)
+    day = DAY
     owner.manager_id, owner.email = people["manager"].id, "ada@city.example"
     deputy = team.delegate(
         identify(people["manager"]),
@@ -202,6 +233,8 @@ def city(app):
         "number": attestation.number,
         "name": "help",
         "size": 1,
+        "token": "x",
+        "guest_id": people["guest"].id,
         "sync_id": sync.id,
         "grant_id": grant.id,
     }
@@ -209,6 +242,8 @@ def city(app):
 
 def address(rule: Rule, values: dict[str, object]) -> str:
     path = rule.rule
+    if rule.endpoint.startswith("contractors."):
+        values = values | {"person_id": values["guest_id"]}
     for name in rule.arguments:
         for kind in ("uuid:", "int:", "any(help, privacy, accessibility):", ""):
             path = path.replace(f"<{kind}{name}>", str(values[name]))
@@ -223,7 +258,8 @@ def get(app, browser, rule, values):
 
 def test_every_page_is_in_exactly_one_list(app):
     groups = [OPEN, LEARNER, OWNER, FOR_HR, FOR_MANAGERS, FOR_HR_AND_AUTHORS, UNSET]
-    groups += [FOR_ADMINS, FOR_HR_AND_ADMINS]
+    groups += [FOR_ADMINS, FOR_HR_AND_ADMINS, FOR_LOCAL, FOR_SPONSORS, FOR_WHO_INVITES]
+    groups += [NEEDS_A_QUESTION]
     endpoints = {rule.endpoint for rule in app.url_map.iter_rules()}
 
     assert endpoints == set().union(*groups)
@@ -247,11 +283,13 @@ def test_who_is_not_signed_in_is_led_to_the_sign_in_page_and_nowhere_else(app, c
         assert answer.location.startswith("/people/sign-in"), rule
 
 
-@pytest.mark.parametrize("role", ["owner", "colleague", "manager", "author", "hr", "admin"])
+@pytest.mark.parametrize(
+    "role", ["owner", "colleague", "manager", "author", "hr", "admin", "sponsor", "guest"]
+)
 def test_each_role_gets_what_is_for_it_and_404_elsewhere(app, city, sign_in, role):
     people, values = city
     for rule in app.url_map.iter_rules():
-        if rule.endpoint in OPEN | UNSET | {"people.sign_out"}:
+        if rule.endpoint in OPEN | UNSET | {"people.sign_out"} | NEEDS_A_QUESTION:
             continue
         allowed = (
             rule.endpoint in LEARNER
@@ -260,6 +298,10 @@ def test_each_role_gets_what_is_for_it_and_404_elsewhere(app, city, sign_in, rol
             or (rule.endpoint in FOR_MANAGERS and role in LEADS[rule.endpoint])
             or (rule.endpoint in FOR_HR_AND_AUTHORS and role in {"hr", "author"})
             or (rule.endpoint in FOR_ADMINS and role == "admin")
+            or (rule.endpoint in FOR_SPONSORS and role in {"hr", "sponsor"})
+            or (rule.endpoint in FOR_WHO_INVITES and role in {"hr", "manager"})
+            or (rule.endpoint == "contractors.overview" and role == "manager")
+            or (rule.endpoint in FOR_LOCAL and role == "guest")
             or (rule.endpoint in FOR_HR_AND_ADMINS and role in {"hr", "admin"})
         )
         status = get(app, sign_in(people[role]), rule, values)

@@ -2,13 +2,13 @@
 
 from uuid import UUID
 
-from flask import Blueprint, Response, current_app, redirect, render_template, url_for
+from flask import Blueprint, Response, current_app, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_login import current_user
 
 from portal import db
-from portal.attestations import forms, printing, recording, services, verifying
+from portal.attestations import forms, links, printing, recording, services, verifying
 from portal.campaigns import deciding
 from portal.campaigns.models import Status
 from portal.config import Role
@@ -17,7 +17,7 @@ from portal.learning import services as learning
 from portal.people import services as people
 from portal.people.door import current_door
 from portal.people.limits import SignInRefused
-from portal.web import client_address, public, requires
+from portal.web import client_address, public, refusal_page, requires
 
 bp = Blueprint("attestations", __name__)
 
@@ -116,6 +116,38 @@ def receipt_pdf(assignment_id: UUID) -> ResponseReturnValue:
         mimetype="application/pdf",
         headers={"Content-Disposition": f'attachment; filename="{kept.file_name}"'},
     )
+
+
+@bp.post("/link/<uuid:attestation_id>")
+@requires(Role.HR)
+def make_link(attestation_id: UUID) -> ResponseReturnValue:
+    """A link to one record, for a person who has left; shown this once."""
+    address = links.make_link(attestation_id, by=current_user)
+    return render_template("attestations/make_link.html", address=address, days=links.LASTS.days)
+
+
+@bp.route("/record/<token>", methods=["GET", "POST"])
+@public
+def former_record(token: str) -> ResponseReturnValue:
+    """The record of somebody who has left, by a link from HR."""
+    if request.method == "POST":
+        name, pdf = links.open_record(token)
+        return Response(
+            pdf,
+            mimetype="application/pdf",
+            headers={"Content-Disposition": f'attachment; filename="{name}"'},
+        )
+    found = links.find_record(token)
+    if found is None:
+        return refusal_page(
+            410,
+            _("This link is not good any more"),
+            _(
+                "Links to a record end after %(days)s days. Ask HR for a new one.",
+                days=links.LASTS.days,
+            ),
+        )
+    return render_template("attestations/former_record.html", attestation=found[0])
 
 
 @bp.route("/paper/<uuid:assignment_id>", methods=["GET", "POST"])

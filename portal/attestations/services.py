@@ -18,6 +18,7 @@ from portal.campaigns import deciding
 from portal.campaigns import services as campaigns
 from portal.campaigns.models import Assignment, Campaign, Status
 from portal.config import Settings
+from portal.contractors import scope
 from portal.courses.models import CourseVersion
 from portal.errors import NotFound, Refused
 from portal.learning import services as learning
@@ -249,6 +250,7 @@ def keep_record(
         signed_at=now,
     )
     composed |= record.decisions(deciding.list_decisions([progress.duty.id]))
+    composed |= scope.for_record(progress.person.id)
     text = record.canonical(complete(composed))
     attestation = Attestation(
         assignment_id=progress.duty.id,

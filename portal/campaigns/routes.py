@@ -222,6 +222,7 @@ def exempt(campaign_id: UUID) -> ResponseReturnValue:
             form.reason.errors = [_("Choose at least one fact: an empty rule would take out all")]
         else:
             deciding.exempt(found, form.audience, reason=form.reason.data.strip(), by=current_user)
+            flash(_("The group is taken out."))
             return redirect(url_for(".campaign", campaign_id=campaign_id))
     return render_template("campaigns/exempt.html", form=form, campaign=found)
 
@@ -232,6 +233,7 @@ def end_exemption(exemption_id: UUID) -> ResponseReturnValue:
     """End an exemption: the duties come back."""
     exemption = deciding.get_exemption(exemption_id)
     deciding.end_exemption(exemption, by=current_user)
+    flash(_("The exemption is ended."))
     return redirect(url_for(".campaign", campaign_id=exemption.campaign_id))
 
 
@@ -249,7 +251,7 @@ def release(assignment_id: UUID) -> ResponseReturnValue:
             deciding.release(
                 assignment, reason=form.reason.data.strip(), until=until, by=current_user
             )
-            return _to_person(assignment.person_id)
+            return _to_person(assignment.person_id, _("The person is released."))
     return render_template("campaigns/release.html", form=form, assignment=assignment)
 
 
@@ -261,7 +263,7 @@ def take_back(assignment_id: UUID) -> ResponseReturnValue:
     form = decision_forms.ReasonForm()
     if form.validate_on_submit():
         deciding.take_back(assignment, reason=form.reason.data.strip(), by=current_user)
-        return _to_person(assignment.person_id)
+        return _to_person(assignment.person_id, _("The release is ended."))
     return render_template("campaigns/take_back.html", form=form, assignment=assignment)
 
 
@@ -282,7 +284,7 @@ def more_time(assignment_id: UUID) -> ResponseReturnValue:
         except Refused as refusal:
             form.due_on.errors = [str(refusal)]
         else:
-            return _to_person(assignment.person_id)
+            return _to_person(assignment.person_id, _("The due date is changed."))
     return render_template("campaigns/more_time.html", form=form, assignment=assignment)
 
 
@@ -304,7 +306,7 @@ def leave(person_id: UUID) -> ResponseReturnValue:
         except Refused as refusal:
             form.ends_on.errors = [str(refusal)]
         else:
-            return _to_person(person_id)
+            return _to_person(person_id, _("The leave is noted."))
     return render_template("campaigns/leave.html", form=form, person=person)
 
 
@@ -320,7 +322,7 @@ def back(leave_id: UUID) -> ResponseReturnValue:
         except Refused as refusal:
             form.ends_on.errors = [str(refusal)]
         else:
-            return _to_person(found.person_id)
+            return _to_person(found.person_id, _("The first day back is noted."))
     return render_template("campaigns/back.html", form=form, leave=found)
 
 
@@ -343,7 +345,9 @@ def version(version_id: UUID) -> ResponseReturnValue:
             form.due_on.errors = [str(refusal)]
         else:
             if opened is not None:
+                flash(_("%(title)s is launched.", title=opened.title))
                 return redirect(url_for(".campaign", campaign_id=opened.id))
+            flash(_("It is decided: nobody has to sign %(title)s again.", title=found.title))
             return redirect(url_for(".overview"))
     before = courses.find_before(found)
     difference = before and comparing.compare(
@@ -387,5 +391,6 @@ def _rearranged(form: audience_forms.AudienceForm, known: dict[Any, list[str]]) 
     return bool(pressed)
 
 
-def _to_person(person_id: UUID) -> ResponseReturnValue:
+def _to_person(person_id: UUID, words: str) -> ResponseReturnValue:
+    flash(words)
     return redirect(url_for("reports.person", person_id=person_id))

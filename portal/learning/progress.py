@@ -24,7 +24,7 @@ from portal.campaigns.services import Duty
 from portal.courses import comparing
 from portal.courses import services as courses
 from portal.courses.comparing import Difference
-from portal.courses.course import AboutYou, Course, Outcome, Quiz, Scenario, Scene, Section
+from portal.courses.course import SCOPE, AboutYou, Course, Outcome, Quiz, Scenario, Scene, Section
 from portal.courses.course import Step as CourseStep
 from portal.errors import NotFound
 from portal.learning.models import Attempt, StepDone
@@ -50,9 +50,14 @@ class Progress:
 
     @cached_property
     def audiences(self) -> frozenset[str]:
-        """The groups whose steps this person sees, with what the scope questions found."""
-        scope = {answer["outcome"] for answer in self.done.values() if "outcome" in answer}
-        return self.person.audiences | {self.person.kind} | scope
+        """The groups whose steps this person sees, with what the scope questions found.
+
+        HR's word on the person's scope counts over their own answers.
+        """
+        said = {answer["outcome"] for answer in self.done.values() if "outcome" in answer}
+        if said & set(SCOPE) and self.person.audiences & set(SCOPE):
+            said -= set(SCOPE)
+        return self.person.audiences | {self.person.kind} | said
 
     @cached_property
     def walk(self) -> tuple[tuple[Section, CourseStep], ...]:
@@ -95,9 +100,10 @@ class Progress:
 
     @property
     def minutes_left(self) -> int:
-        """Minutes that the rest should take, at least 1."""
+        """Minutes that the rest should take, at least 1; an update is a part of the course."""
         left = self.total - self.at + 1
-        return max(1, round(self.course.minutes * left / self.total))
+        whole = len(self.course.walk(self.audiences)) + 1
+        return max(1, round(self.course.minutes * left / whole))
 
     def get_step(self, key: str) -> tuple[Section, CourseStep]:
         """The step and its section. Raises NotFound for a step this person does not have."""

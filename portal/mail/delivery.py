@@ -27,6 +27,7 @@ from portal.config import Settings
 from portal.documents.calendar import due_date_event
 from portal.jobs import Job
 from portal.mail.models import Mail
+from portal.mail.services import fill_link
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +47,7 @@ class _Later(Exception):
 
 def compose(mail: Mail, settings: Settings) -> EmailMessage:
     """The message as it goes out: plain text, the same as HTML, and the calendar file."""
+    text = fill_link(mail)
     message = EmailMessage()
     host = urlsplit(settings.base_url).hostname or "localhost"
     message["From"] = settings.mail_from or formataddr((settings.name, f"no-reply@{host}"))
@@ -56,8 +58,8 @@ def compose(mail: Mail, settings: Settings) -> EmailMessage:
     message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no answers from machines
     if settings.mail_reply_to:
         message["Reply-To"] = settings.mail_reply_to
-    message.set_content(mail.text)
-    message.add_alternative(_as_html(mail, settings), subtype="html")
+    message.set_content(text)
+    message.add_alternative(_as_html(mail, text, settings), subtype="html")
     if mail.event:
         event = SimpleNamespace(
             id=mail.event["uid"],
@@ -71,10 +73,10 @@ def compose(mail: Mail, settings: Settings) -> EmailMessage:
     return message
 
 
-def _as_html(mail: Mail, settings: Settings) -> str:
+def _as_html(mail: Mail, text: str, settings: Settings) -> str:
     """The text as paragraphs and lists, with our own addresses as links."""
     blocks = []
-    for block in mail.text.strip().split("\n\n"):
+    for block in text.strip().split("\n\n"):
         lines = block.splitlines()
         if all(line.startswith("- ") for line in lines):
             items = "".join(f"<li>{_line(line[2:], settings)}</li>" for line in lines)

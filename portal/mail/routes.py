@@ -2,8 +2,9 @@
 
 from uuid import UUID
 
-from flask import Blueprint, redirect, render_template, request, url_for
+from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
 from flask_login import current_user
 
 from portal.config import Role
@@ -48,4 +49,5 @@ def message(mail_id: UUID) -> ResponseReturnValue:
 def again(mail_id: UUID) -> ResponseReturnValue:
     """Try a refused mail again."""
     services.try_again(services.get_mail(mail_id), by=current_user.id)
+    flash(_("It is tried again in a moment."))
     return redirect(url_for(".message", mail_id=mail_id))

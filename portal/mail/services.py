@@ -1,7 +1,7 @@
 """Queues mail in the transaction of its cause, and finds what became of it."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from functools import lru_cache
 from typing import Any
@@ -58,18 +58,20 @@ def write(
     key: str,
     language: str,
     event: Mapping[str, str] | None = None,
+    secret: str = "",
     **words: Any,
 ) -> dict[str, Any]:
     """The mail `name` (a folder in templates/mail) in a person's language, ready to be queued.
 
     `key` tells its cause: a second mail with the same key is not queued. `event` (uid, title,
-    due_on, link) goes along as a calendar file. Raises ValueError for an address that is none.
+    due_on, link) goes along as a calendar file. `secret` names a link of `LINKS`, which takes
+    the place of LINK_MARK when the mail is sent. Raises ValueError for an address that is none.
     """
     if not _ADDRESS.fullmatch(address):
         raise ValueError("This is no mail address.")
     subject, body = _templates(name, language)
     settings = db.settings()
-    words |= {"settings": settings, "address": settings.base_url}
+    words |= {"settings": settings, "address": settings.base_url, "link_mark": LINK_MARK}
     return {
         "id": uuid4(),
         "key": key,
@@ -79,11 +81,31 @@ def write(
         "language": language,
         "subject": " ".join(subject.render(words).split())[:300],
         "text": body.render(words).strip() + "\n",
+        "link": secret,
         "event": dict(event) if event else None,
         "queued_at": db.utc_now(),
         "tries": 0,
         "server_said": "",
     }
+
+
+LINKS: dict[str, Callable[[str], str]] = {}
+"""Makers of secret links, by the first word of `Mail.link`. What they make is in no table."""
+
+LINK_MARK = "[[link]]"
+
+
+def fill_link(mail: Mail) -> str:
+    """The mail's text as it is sent, with its secret link if it has one."""
+    if not mail.link:
+        return mail.text
+    maker, _colon, key = mail.link.partition(":")
+    return mail.text.replace(LINK_MARK, LINKS[maker](key))
+
+
+def is_address(text: str) -> bool:
+    """Whether mail can go there, as far as its form tells."""
+    return bool(_ADDRESS.fullmatch(text))
 
 
 def list_mails(*, state: str, search: str, page: int) -> list[Mail]:

@@ -39,6 +39,22 @@ class TotpForm(FlaskForm):
     )
 
 
+class PasswordForm(FlaskForm):
+    """Another password, of who has one here."""
+
+    old = PasswordField(
+        _l("Password now"),
+        validators=[InputRequired(_l("Enter your password"))],
+        render_kw={"autocomplete": "current-password"},
+    )
+    new = PasswordField(
+        _l("New password"),
+        description=_l("At least 12 characters. A few words that belong together only for you."),
+        validators=[InputRequired(_l("Choose a password"))],
+        render_kw={"autocomplete": "new-password"},
+    )
+
+
 class KioskForm(FlaskForm):
     """A new shared device."""
 

@@ -83,7 +83,7 @@ def list_kiosks() -> Sequence[Kiosk]:
     ).all()
 
 
-def end(kiosk_id: UUID, *, by: Identity) -> None:
+def end(kiosk_id: UUID, *, by: Identity) -> Kiosk:
     """Make it an ordinary browser again; who is signed in there is signed out.
 
     Raises NotFound for one that is not there or has ended.
@@ -95,3 +95,4 @@ def end(kiosk_id: UUID, *, by: Identity) -> None:
     db.session.execute(delete(Session).where(Session.kiosk_id == kiosk_id))
     db.session.flush()
     audit.record("kiosk.ended", subject=kiosk_id, actor=by.id)
+    return kiosk

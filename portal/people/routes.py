@@ -2,11 +2,13 @@
 
 from uuid import UUID
 
+import segno
 from flask import (
     Blueprint,
     Flask,
     Response,
     current_app,
+    flash,
     redirect,
     render_template,
     request,
@@ -16,19 +18,21 @@ from flask import (
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_login import LoginManager, current_user, login_user, logout_user
+from markupsafe import Markup
 
 from portal import db
 from portal.config import Role
 from portal.errors import NotFound, Refused
-from portal.people import demo_people, kiosks, services, sso
+from portal.people import demo_people, kiosks, local, services, sso
 from portal.people.door import current_door
-from portal.people.forms import CodeForm, KioskForm, SignInForm, TotpForm
+from portal.people.forms import CodeForm, KioskForm, PasswordForm, SignInForm, TotpForm
 from portal.people.limits import SignInRefused
 from portal.web import client_address, own_page, public, refusal_page, requires
 
 bp = Blueprint("people", __name__)
 KIOSK_DAYS = 400
 SECOND_STEP_SECONDS = 300
+FORGET = '"cache", "storage"'  # not the cookies: the device stays a shared one
 
 
 @bp.route("/sign-in", methods=["GET", "POST"])
@@ -42,6 +46,9 @@ def sign_in() -> ResponseReturnValue:
     target = target or url_for("learning.tasks")
     if current_user.is_authenticated:
         return redirect(target)
+    timed_out = kiosk is not None and request.method == "GET" and "_user_id" in session
+    if timed_out:  # the page before is kept in the browser's memory until the cookie changes
+        session.clear()
     form = SignInForm()
     if kiosk is not None:
         for field in (form.username, form.password):
@@ -68,7 +75,7 @@ def sign_in() -> ResponseReturnValue:
             return redirect(target)
     settings = current_app.extensions["settings"]
     cast = demo_people.CAST if settings.is_demo and not settings.ldap.urls else ()
-    return render_template(
+    page = render_template(
         "people/sign_in.html",
         form=form,
         help_url=help_url,
@@ -77,12 +84,15 @@ def sign_in() -> ResponseReturnValue:
         sso=url_for(".begin_sso", next=target) if sso.is_on() and not kiosk else "",
         demo_password=demo_people.PASSWORD,
     )
+    return page, {"Clear-Site-Data": FORGET} if timed_out else {}
 
 
 @bp.route("/second-step", methods=["GET", "POST"])
 @public
 def second_step() -> ResponseReturnValue:
     """After the password, the code of who chose to be asked for one."""
+    with db.reading():
+        kiosk = kiosks.find(request.cookies.get(_kiosk_cookie()))
     person_id, since, target = session.get("second_step") or ("", 0, "")
     if not person_id or db.utc_now().timestamp() - since > SECOND_STEP_SECONDS:
         session.pop("second_step", None)
@@ -91,10 +101,14 @@ def second_step() -> ResponseReturnValue:
     if form.validate_on_submit():
         try:
             person = services.second_step(
-                current_door(), UUID(person_id), form.code.data, address=client_address()
+                current_door(),
+                UUID(person_id),
+                form.code.data,
+                address=client_address(),
+                kiosk=kiosk.id if kiosk else None,
             )
-        except SignInRefused:
-            form.code.errors = [_("This code is wrong or used. Codes change every 30 seconds.")]
+        except SignInRefused as refusal:
+            form.code.errors = [str(refusal)]
         else:
             _let_in(person)
             return redirect(target)
@@ -107,7 +121,7 @@ def begin_sso() -> ResponseReturnValue:
     """Sign in through the City's single sign-on."""
     _only_with_sso()
     session["sso"] = ["in", own_page(request.args.get("next")) or url_for("learning.tasks")]
-    return sso.begin(url_for(".sso_back", _external=True))
+    return sso.begin(_way_back())
 
 
 @bp.post("/sso/again")
@@ -116,7 +130,7 @@ def sso_again() -> ResponseReturnValue:
     """Let single sign-on make sure that it is still the same person, before they sign."""
     _only_with_sso()
     session["sso"] = ["again", own_page(request.args.get("next")) or url_for("learning.tasks")]
-    return sso.begin(url_for(".sso_back", _external=True), again=True)
+    return sso.begin(_way_back(), again=True)
 
 
 @bp.get("/sso/back")
@@ -136,6 +150,79 @@ def sso_back() -> ResponseReturnValue:
     return redirect(target)
 
 
+@bp.route("/account", methods=["GET", "POST"])
+@requires(Role.LEARNER)
+def account() -> ResponseReturnValue:
+    """The password of who has one here; the City's own accounts are IT's."""
+    _only_ours()
+    form = PasswordForm()
+    if form.validate_on_submit():
+        try:
+            services.confirm_password(
+                current_door(), current_user, form.old.data, address=client_address()
+            )
+            local.choose_password(current_user.id, form.new.data)
+        except SignInRefused as refusal:
+            form.old.errors = [str(refusal)]
+        except Refused as refusal:
+            form.new.errors = [str(refusal)]
+        else:
+            services.end_other_sessions(current_user)
+            flash(_("You have a new password."))
+            return redirect(url_for(".account"))
+    return render_template(
+        "people/account.html", form=form, has_code=local.has_second_step(current_user.id)
+    )
+
+
+@bp.route("/account/code", methods=["GET", "POST"])
+@requires(Role.LEARNER)
+def set_code() -> ResponseReturnValue:
+    """Turn the second step on: a secret for the app, and its first code."""
+    settings = current_app.extensions["settings"]
+    key = current_door().key
+    waiting = local.waiting_secret(current_user.id, key=key, issuer=settings.name)
+    form = TotpForm()
+    if waiting is not None and form.validate_on_submit():
+        try:
+            local.confirm_second_step(current_user.id, form.code.data, key=key)
+        except Refused as refusal:
+            form.code.errors = [str(refusal)]
+        else:
+            flash(_("From now on we ask for a code after your password."))
+            return redirect(url_for(".account"))
+    if waiting is None:
+        raise NotFound
+    secret, address = waiting
+    code = segno.make(address, error="m", micro=False).svg_inline(scale=4, omitsize=False)
+    return render_template(
+        "people/set_code.html",
+        form=form,
+        secret=secret,
+        code=Markup(code),  # noqa: S704 - our own
+    )
+
+
+@bp.post("/account/code/begin")
+@requires(Role.LEARNER)
+def begin_code() -> ResponseReturnValue:
+    """A new secret; the one before counts no more."""
+    _only_ours()
+    settings = current_app.extensions["settings"]
+    local.begin_second_step(current_user.id, key=current_door().key, issuer=settings.name)
+    return redirect(url_for(".set_code"))
+
+
+@bp.post("/account/code/end")
+@requires(Role.LEARNER)
+def end_code() -> ResponseReturnValue:
+    """Ask for no code any more."""
+    _only_ours()
+    local.end_second_step(current_user.id, by=current_user.id)
+    flash(_("We ask for no code any more."))
+    return redirect(url_for(".account"))
+
+
 @bp.post("/sign-out")
 @requires(Role.LEARNER)
 def sign_out() -> ResponseReturnValue:
@@ -145,8 +232,8 @@ def sign_out() -> ResponseReturnValue:
     logout_user()
     session.clear()
     response = current_app.make_response(redirect(url_for(".sign_in")))
-    if was_kiosk:  # not the cookies: the device stays a shared one
-        response.headers["Clear-Site-Data"] = '"cache", "storage"'
+    if was_kiosk:
+        response.headers["Clear-Site-Data"] = FORGET
     return response
 
 
@@ -161,7 +248,11 @@ def shared_devices() -> ResponseReturnValue:
         )
         form = KioskForm(formdata=None)
     return render_template(
-        "people/shared_devices.html", form=form, code=code, kiosks=kiosks.list_kiosks()
+        "people/shared_devices.html",
+        form=form,
+        code=code,
+        kiosks=kiosks.list_kiosks(),
+        now=db.utc_now(),
     )
 
 
@@ -169,7 +260,8 @@ def shared_devices() -> ResponseReturnValue:
 @requires(Role.HR)
 def end_kiosk(kiosk_id: UUID) -> ResponseReturnValue:
     """Make a shared device an ordinary browser again."""
-    kiosks.end(kiosk_id, by=current_user)
+    ended = kiosks.end(kiosk_id, by=current_user)
+    flash(_("%(name)s is no longer a shared device.", name=ended.name))
     return redirect(url_for(".shared_devices"))
 
 
@@ -215,6 +307,16 @@ def cannot_sign_in() -> ResponseReturnValue:
 def _let_in(person: services.Identity) -> None:
     session.clear()  # a new session id, and a new CSRF token with it
     login_user(person)
+
+
+def _only_ours() -> None:
+    if not local.is_ours(current_user.username):
+        raise NotFound
+
+
+def _way_back() -> str:
+    base: str = current_app.extensions["settings"].base_url
+    return base + url_for(".sso_back")
 
 
 def _only_with_sso() -> None:

@@ -104,10 +104,12 @@ def sign_in(
     return found
 
 
-def second_step(door: Door, person_id: UUID, code: str, *, address: str) -> Identity:
+def second_step(
+    door: Door, person_id: UUID, code: str, *, address: str, kiosk: UUID | None = None
+) -> Identity:
     """Finish a sign-in whose password was right with a code. Raises SignInRefused."""
     _ask(door, str(person_id), address, lambda: local.check_code(person_id, code, key=door.key))
-    return enter(person_id)
+    return enter(person_id, kiosk=kiosk)
 
 
 def enter(person_id: UUID, *, kiosk: UUID | None = None, way: str = "password") -> Identity:
@@ -212,6 +214,15 @@ def sign_out(person: Identity) -> None:
     audit.record("person.signed_out", subject=person.id, actor=person.id)
 
 
+def end_other_sessions(person: Identity) -> None:
+    """End all sessions of the person but this one."""
+    db.session.execute(
+        delete(Session).where(
+            Session.person_id == person.id, Session.token_hash != digest(person.token)
+        )
+    )
+
+
 def get_person(person_id: UUID) -> Person:
     """One person. Raises NotFound."""
     person = db.session.get(Person, person_id)
@@ -279,6 +290,9 @@ def _ask(
         answer = ask()
     except WrongCredentials as fault:
         _note_failure(subject, str(fault))
+        if str(fault) == "code":
+            words = _("This code is wrong or used. Codes change every 30 seconds.")
+            raise SignInRefused(words) from None
         if str(fault) == "locked":
             raise SignInRefused(_("The name or password is wrong."), door.help_url) from None
         raise SignInRefused(_("The name or password is wrong.")) from None

@@ -27,6 +27,7 @@ from portal.audit.checkpoints import Signer, load_signer
 from portal.campaigns import deciding, leaves, planning
 from portal.campaigns.models import STATUS_WORDS, DutyDecision
 from portal.config import Role
+from portal.directory import syncing
 from portal.people import services as people
 from portal.reports import downloads, exports, making, queries
 from portal.reports import figures as figures_of
@@ -129,6 +130,7 @@ def person(person_id: UUID) -> ResponseReturnValue:
         duties=duties,
         decisions=decisions,
         leaves=leaves.list_leaves(person_id),
+        changes=syncing.list_changes(person_id),
         records=recording.list_records([duty.id for duty in duties]),
         today=db.today(),
     )

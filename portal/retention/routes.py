@@ -2,14 +2,14 @@
 
 from uuid import UUID
 
-from flask import Blueprint, Response, redirect, render_template, request, url_for
+from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_login import current_user
 from wtforms.fields.choices import SelectChoice
 
 from portal import db
-from portal.campaigns import planning
+from portal.campaigns import deciding, planning
 from portal.config import Role
 from portal.errors import Refused
 from portal.retention import forms, own_data, services
@@ -43,6 +43,7 @@ def period(campaign_id: UUID) -> ResponseReturnValue:
     form = forms.PeriodForm(data={"months": rule.months if rule else None})
     if form.validate_on_submit():
         services.set_period(campaign_id, form.months.data, by=current_user)
+        flash(_("The period of %(title)s is saved.", title=campaign.title))
         return redirect(url_for(".overview"))
     return render_template("retention/period.html", form=form, campaign=campaign)
 
@@ -67,6 +68,7 @@ def hold() -> ResponseReturnValue:
         except Refused as refusal:
             form.username.errors = [str(refusal)]
         else:
+            flash(_("The hold is placed."))
             return redirect(url_for(".overview"))
     return render_template("retention/hold.html", form=form)
 
@@ -76,6 +78,7 @@ def hold() -> ResponseReturnValue:
 def end_hold(hold_id: UUID) -> ResponseReturnValue:
     """End a legal hold."""
     services.end_hold(hold_id, by=current_user)
+    flash(_("The hold is ended."))
     return redirect(url_for(".overview"))
 
 
@@ -99,6 +102,7 @@ def disposal(list_id: UUID) -> ResponseReturnValue:
         except Refused as refusal:
             form.word.errors = [str(refusal)]
         else:
+            flash(_("The list is approved. What is on it is let go in the next minutes."))
             return redirect(url_for(".disposal", list_id=list_id))
     page = max(1, request.args.get("page", 1, type=int))
     lines = services.list_items(list_id, page=page)
@@ -117,12 +121,14 @@ def disposal(list_id: UUID) -> ResponseReturnValue:
 @requires(Role.HR)
 def keep(list_id: UUID, assignment_id: UUID) -> ResponseReturnValue:
     """Take one duty off the list."""
+    assignment = deciding.get_assignment(assignment_id)
     form = forms.KeepForm()
     if form.validate_on_submit():
         services.take_off(list_id, assignment_id, reason=form.reason.data.strip(), by=current_user)
+        flash(_("%(name)s is taken off the list.", name=assignment.person.full_name))
         return redirect(url_for(".disposal", list_id=list_id))
     services.get_list(list_id)
-    return render_template("retention/keep.html", form=form, list_id=list_id)
+    return render_template("retention/keep.html", form=form, list_id=list_id, assignment=assignment)
 
 
 @bp.get("/my-data")

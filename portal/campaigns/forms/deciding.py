@@ -12,14 +12,19 @@ from portal.fields import DayField
 REASON_LENGTH = 1000
 
 
-class ReasonForm(FlaskForm):
-    """Why; printed with the records."""
-
-    reason = TextAreaField(
+def _reason_field() -> TextAreaField:
+    """Made anew where other fields come first on the page: errors are listed in that order."""
+    return TextAreaField(
         _l("Reason"),
         description=_l("It is kept with the duty and printed with the record."),
         validators=[DataRequired(_l("Write a reason")), Length(max=REASON_LENGTH)],
     )
+
+
+class ReasonForm(FlaskForm):
+    """Why; printed with the records."""
+
+    reason = _reason_field()
 
 
 class ReleaseForm(ReasonForm):
@@ -38,6 +43,7 @@ class MoreTimeForm(ReasonForm):
     due_on = DayField(
         _l("New due date"), validators=[InputRequired(_l("Write the day as 2027-01-30"))]
     )
+    reason = _reason_field()
 
 
 class LeaveForm(ReasonForm):
@@ -51,6 +57,7 @@ class LeaveForm(ReasonForm):
         description=_l("Leave it empty if it is not known yet."),
         validators=[Optional()],
     )
+    reason = _reason_field()
 
 
 class BackForm(FlaskForm):

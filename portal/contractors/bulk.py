@@ -1,0 +1,93 @@
+"""Many invitations from one CSV file, with a verdict for every row before anything happens."""
+
+import csv
+import io
+from dataclasses import dataclass
+from datetime import date
+
+from flask_babel import gettext as _
+
+from portal.contractors import invitations, scope, services
+from portal.contractors.services import Guest
+from portal.errors import Refused
+from portal.people.services import Identity
+
+COLUMNS = ("name", "email", "firm", "work", "starts_on", "ends_on", "sponsor")
+MOST_ROWS = 500
+EXAMPLE = "name,email,firm,work,starts_on,ends_on,sponsor\r\n"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the file: what it asks for, or why it cannot be."""
+
+    number: int
+    name: str
+    guest: Guest | None
+    why_not: str
+
+
+def read(text: str) -> list[Row]:
+    """The rows with their verdicts. Refuses a file without our columns, or with too many rows."""
+    table = csv.DictReader(io.StringIO(text.lstrip("\ufeff")), restkey="more")
+    heads = [(each or "").strip().casefold() for each in table.fieldnames or ()]
+    if missing := [each for each in COLUMNS if each not in heads]:
+        raise Refused(_("These columns are missing: %(names)s.", names=", ".join(missing)))
+    table.fieldnames = heads
+    rows: list[Row] = []
+    mails: set[str] = set()
+    for number, line in enumerate(table, start=2):
+        if number > MOST_ROWS + 1:
+            raise Refused(_("The file has more than %(most)s rows.", most=MOST_ROWS))
+        cells = {name: (line.get(name) or "").strip()[:200] for name in COLUMNS}
+        if not any(cells.values()):
+            continue
+        rows.append(_row(number, cells, mails))
+    if not rows:
+        raise Refused(_("The file has no rows under its columns."))
+    return rows
+
+
+def _row(number: int, cells: dict[str, str], mails: set[str]) -> Row:
+    why = []
+    if not cells["name"]:
+        why.append(_("The name is missing."))
+    days = {}
+    for name in ("starts_on", "ends_on"):
+        try:
+            days[name] = date.fromisoformat(cells[name])
+        except ValueError:
+            why.append(_("%(column)s: write the day as 2027-01-30.", column=name))
+    email = cells["email"].lower()
+    if email and email in mails:
+        why.append(_("This address is in the file twice."))
+    mails.add(email)
+    guest = None
+    if len(days) == 2 and cells["name"]:
+        guest = Guest(
+            full_name=cells["name"],
+            email=cells["email"],
+            firm=cells["firm"],
+            job_title=cells["work"],
+            started_on=days["starts_on"],
+            ends_on=days["ends_on"],
+            sponsor=cells["sponsor"],
+        )
+        why += services.why_not(guest).values()
+    return Row(number, cells["name"], None if why else guest, " ".join(map(str, why)))
+
+
+def invite(text: str, *, by: Identity) -> tuple[int, int]:
+    """Invite everybody whose row is good; returns how many by mail, and how many need a letter."""
+    mailed = letters = 0
+    for row in read(text):
+        if row.guest is None:
+            continue
+        person = services.invite(row.guest, by=by)
+        scope.inherit(person)
+        if row.guest.email:
+            invitations.send_link(person, by=by)
+            mailed += 1
+        else:
+            letters += 1
+    return mailed, letters

@@ -1,0 +1,112 @@
+"""Forms: invite, extend, decide on scope, and choose a password."""
+
+from typing import Any
+
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+from flask_wtf import FlaskForm
+from flask_wtf.file import FileField
+from wtforms import (
+    HiddenField,
+    PasswordField,
+    RadioField,
+    StringField,
+    TextAreaField,
+    ValidationError,
+)
+from wtforms.fields.choices import SelectChoice
+from wtforms.validators import DataRequired, InputRequired, Length
+
+from portal.contractors.scope import IN, OUT
+from portal.fields import DayField
+
+DAY = _l("Write the day as 2027-01-30")
+MOST_BYTES = 200_000
+SCOPE_WORDS = {IN: _l("In scope"), OUT: _l("Not in scope")}
+
+
+class InviteForm(FlaskForm):
+    """Somebody whom the directory does not know."""
+
+    full_name = StringField(
+        _l("Full name"), validators=[DataRequired(_l("Write the name")), Length(max=200)]
+    )
+    email = StringField(
+        _l("Email (optional)"),
+        description=_l("Without one you print a letter."),
+        validators=[Length(max=320)],
+        render_kw={"type": "email", "autocomplete": "off", "spellcheck": "false"},
+    )
+    firm = StringField(
+        _l("Firm or group (optional)"),
+        description=_l("Who they work for. HR can decide for all of a group at once."),
+        validators=[Length(max=200)],
+    )
+    job_title = StringField(
+        _l("What they do"), validators=[DataRequired(_l("Write what they do")), Length(max=200)]
+    )
+    started_on = DayField(_l("First day"), validators=[InputRequired(DAY)])
+    ends_on = DayField(
+        _l("Last day"),
+        description=_l("The account closes after this day. You can extend it."),
+        validators=[InputRequired(DAY)],
+    )
+    sponsor = StringField(
+        _l("Sponsor’s username"),
+        description=_l("The City employee who vouches for them and is told before the end."),
+        validators=[DataRequired(_l("Write the sponsor’s username")), Length(max=200)],
+        render_kw={"autocapitalize": "none", "spellcheck": "false"},
+    )
+
+
+class BulkForm(FlaskForm):
+    """A CSV file of people to invite."""
+
+    file = FileField(_l("CSV file"), render_kw={"accept": "text/csv,.csv"})
+    text = HiddenField()
+
+    def validate_file(self, field: Any) -> None:
+        """Take the text of the file; on the second step it comes back with the form."""
+        if self.text.data:
+            return
+        if not field.data:
+            raise ValidationError(_("Choose a CSV file"))
+        data = field.data.read(MOST_BYTES + 1)
+        if len(data) > MOST_BYTES:
+            raise ValidationError(_("The file is larger than 200 KB"))
+        try:
+            self.text.data = data.decode("utf-8-sig")
+        except UnicodeDecodeError:
+            raise ValidationError(_("Save the file as CSV with UTF-8")) from None
+
+
+class ExtendForm(FlaskForm):
+    """Another last day."""
+
+    ends_on = DayField(_l("New last day"), validators=[InputRequired(DAY)])
+
+
+class ScopeForm(FlaskForm):
+    """HR's word on a person or a group."""
+
+    outcome = RadioField(
+        _l("Does the City’s guidance cover them?"),
+        choices=[SelectChoice(key, words) for key, words in SCOPE_WORDS.items()],
+        validators=[InputRequired(_l("Choose in scope or not in scope"))],
+    )
+    reason = TextAreaField(
+        _l("Reason"),
+        description=_l("It is printed in their record."),
+        validators=[DataRequired(_l("Write a reason")), Length(max=1000)],
+    )
+
+
+class WelcomeForm(FlaskForm):
+    """The password of somebody who was invited."""
+
+    password = PasswordField(
+        _l("Choose a password"),
+        description=_l("At least 12 characters. A few words that belong together only for you."),
+        validators=[InputRequired(_l("Choose a password"))],
+        render_kw={"autocomplete": "new-password"},
+    )

@@ -1,0 +1,169 @@
+"""HR's word on who is in scope: of one person, or of a whole firm or group (facts 17 to 19)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from flask_babel import gettext as _
+from sqlalchemy import func, select
+from sqlalchemy.orm import joinedload
+
+from portal import db
+from portal.audit import services as audit
+from portal.campaigns.models import Assignment, Status
+from portal.contractors.models import ScopeDecision
+from portal.courses.course import SCOPE
+from portal.errors import NotFound, Refused
+from portal.learning.models import StepDone
+from portal.people.models import Person
+from portal.people.services import Identity
+
+IN, OUT, UNDECIDED = SCOPE[0], SCOPE[1], SCOPE[2]
+
+
+@dataclass(frozen=True)
+class Case:
+    """Somebody whose answers do not settle it."""
+
+    person: Person
+    answers: dict[str, str]  # question -> option, by their ids in the course
+    comment: str
+
+
+def list_cases() -> list[Case]:
+    """Who waits for HR's word, by name; the latest answer counts."""
+    latest = (
+        select(func.max(StepDone.id))
+        .where(StepDone.answer.is_not(None))
+        .group_by(StepDone.assignment_id, StepDone.step)
+    )
+    rows = db.session.execute(
+        select(Person, StepDone.answer)
+        .join(Assignment, Assignment.person_id == Person.id)
+        .join(StepDone, StepDone.assignment_id == Assignment.id)
+        .where(
+            Person.kind == "contractor",
+            Person.scope == "",
+            Person.left_on.is_(None),
+            Assignment.status != Status.WAIVED,
+            StepDone.id.in_(latest),
+        )
+        .order_by(Person.sort_name, Person.id)
+    )
+    cases = {
+        person.id: Case(person, answer.get("answers", {}), answer.get("comment", ""))
+        for person, answer in rows
+        if answer and answer.get("outcome") == UNDECIDED
+    }
+    return list(cases.values())
+
+
+def list_decisions() -> Sequence[ScopeDecision]:
+    """What was decided, newest first."""
+    return db.session.scalars(
+        select(ScopeDecision)
+        .options(joinedload(ScopeDecision.by), joinedload(ScopeDecision.person))
+        .order_by(ScopeDecision.at.desc())
+        .limit(200)
+    ).all()
+
+
+def list_firms() -> list[tuple[str, int]]:
+    """Firms and groups of those who work here, with how many people each has."""
+    rows = db.session.execute(
+        select(Person.firm, func.count())
+        .where(Person.firm != "", Person.left_on.is_(None), Person.kind == "contractor")
+        .group_by(Person.firm)
+        .order_by(Person.firm)
+    )
+    return [(row[0], row[1]) for row in rows]
+
+
+def find_decision(person_id: UUID) -> ScopeDecision | None:
+    """What counts for a person: the latest word on them, else on their firm."""
+    person = db.session.get_one(Person, person_id)
+    of_person = ScopeDecision.person_id == person_id
+    latest = (
+        select(ScopeDecision)
+        .options(joinedload(ScopeDecision.by))
+        .order_by(ScopeDecision.at.desc())
+        .limit(1)
+    )
+    found = db.session.scalar(latest.where(of_person))
+    if found is None and person.firm:
+        found = db.session.scalar(latest.where(ScopeDecision.firm == person.firm))
+    return found
+
+
+def decide(
+    *, person_id: UUID | None, firm: str, outcome: str, reason: str, by: Identity
+) -> ScopeDecision:
+    """Keep HR's word on a person, or on everybody of a firm or group; it counts at once.
+
+    Raises NotFound for a person who is no contractor; refuses a firm that nobody belongs to.
+    """
+    if outcome not in {IN, OUT}:
+        raise Refused(_("Choose in scope or not in scope."))
+    if person_id is not None:
+        people = [_get_contractor(person_id)]
+    else:
+        own = select(ScopeDecision.person_id).where(ScopeDecision.person_id.is_not(None))
+        people = list(
+            db.session.scalars(
+                select(Person).where(
+                    Person.firm == firm, Person.kind == "contractor", Person.id.not_in(own)
+                )
+            )
+        )
+        if not firm or not db.session.scalar(select(Person.id).where(Person.firm == firm).limit(1)):
+            raise Refused(_("Nobody belongs to this firm or group."))
+    made = ScopeDecision(
+        person_id=person_id,
+        firm="" if person_id else firm,
+        outcome=outcome,
+        reason=reason,
+        by_id=by.id,
+    )
+    db.session.add(made)
+    for person in people:
+        apply(person, outcome)
+    db.session.flush()
+    audit.record("scope.decided", subject=made.id, actor=by.id, outcome=outcome, people=len(people))
+    return made
+
+
+def apply(person: Person, outcome: str) -> None:
+    """Let the outcome count for what the person has to read."""
+    person.scope = outcome
+    person.audiences = sorted({*person.audiences} - {IN, OUT} | ({outcome} if outcome else set()))
+
+
+def inherit(person: Person) -> None:
+    """Give somebody new what was decided on their firm."""
+    found = find_decision(person.id)
+    if found is not None:
+        apply(person, found.outcome)
+
+
+def for_record(person_id: UUID) -> dict[str, Any]:
+    """The decision as a part of the person's record; nothing where there was none."""
+    found = find_decision(person_id)
+    if found is None:
+        return {}
+    return {
+        "scope_decision": {
+            "about": found.firm,
+            "outcome": found.outcome,
+            "reason": found.reason,
+            "by": found.by.full_name,
+            "at": found.at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        }
+    }
+
+
+def _get_contractor(person_id: UUID) -> Person:
+    person = db.session.get(Person, person_id)
+    if person is None or person.kind != "contractor":
+        raise NotFound
+    return person

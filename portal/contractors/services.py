@@ -1,0 +1,179 @@
+"""Contractors: who they are, and the invitation of those whom the directory does not know."""
+
+from dataclasses import dataclass
+from datetime import date
+from uuid import UUID, uuid4
+
+from flask_babel import gettext as _
+from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy.orm import aliased
+
+from portal import db
+from portal.audit import services as audit
+from portal.config import Role
+from portal.errors import NotFound, Refused
+from portal.mail import services as mail
+from portal.people import local
+from portal.people.models import LocalAccount, Person
+from portal.people.registering import note_change, sort_name
+from portal.people.services import Identity
+
+LONGEST_DAYS = 3 * 366  # of a contract
+PER_PAGE = 50
+
+
+@dataclass(frozen=True)
+class Guest:
+    """Who is to be invited. `email` may be empty: then a letter is printed."""
+
+    full_name: str
+    email: str
+    firm: str
+    job_title: str
+    started_on: date
+    ends_on: date
+    sponsor: str  # username
+
+
+@dataclass(frozen=True)
+class Line:
+    """One contractor on the list."""
+
+    person: Person
+    sponsor_name: str
+    has_account: bool  # of the portal's own; else the directory knows them
+    has_password: bool
+
+
+def may_invite(person: Identity) -> bool:
+    """HR and managers invite."""
+    return Role.HR in person.roles or "manager" in person.audiences
+
+
+def is_sponsor(person: Identity) -> bool:
+    """Whether somebody works here whom this person vouches for."""
+    return bool(db.session.scalar(select(Person.id).where(Person.sponsor_id == person.id).limit(1)))
+
+
+def why_not(guest: Guest) -> dict[str, str]:
+    """What is wrong with an invitation: field -> sentence; empty if nothing is."""
+    found = {}
+    today = db.today()
+    if guest.ends_on < today:
+        found["ends_on"] = _("The contract has ended already.")
+    elif guest.ends_on < guest.started_on:
+        found["ends_on"] = _("The last day must not come before the first.")
+    elif (guest.ends_on - today).days > LONGEST_DAYS:
+        found["ends_on"] = _("Choose a day within three years; it can be extended later.")
+    if guest.email and (why := _why_not_mail(guest.email)):
+        found["email"] = why
+    if find_sponsor(guest.sponsor) is None:
+        found["sponsor"] = _("Nobody who is employed by the City has this username.")
+    return found
+
+
+def find_sponsor(username: str) -> Person | None:
+    """The employee with this username."""
+    return db.session.scalar(
+        select(Person).where(
+            func.lower(Person.username) == username.strip().lower(),
+            Person.kind == "employee",
+            Person.left_on.is_(None),
+        )
+    )
+
+
+def _why_not_mail(email: str) -> str:
+    if not mail.is_address(email):
+        return str(_("Write an email address, such as name@firm.example"))
+    known = db.session.scalar(
+        select(Person)
+        .where(func.lower(Person.email) == email.lower(), Person.left_on.is_(None))
+        .limit(1)
+    )
+    if known is None:
+        return ""
+    if known.directory_id.startswith(local.ID_PREFIX):
+        return str(_("%(name)s has this address and is invited already.", name=known.full_name))
+    return str(_("The directory knows this address: this person signs in with the City account."))
+
+
+def invite(guest: Guest, *, by: Identity) -> Person:
+    """Make the account of somebody whom the directory does not know.
+
+    They get in with the link of `send_link` or `print_link`. Never matched to an entry of the
+    directory by mail. Refuses what `why_not` finds.
+    """
+    if found := why_not(guest):
+        raise Refused(next(iter(found.values())))
+    sponsor = find_sponsor(guest.sponsor)
+    assert sponsor is not None
+    family = guest.full_name.rpartition(" ")[2]
+    person = Person(
+        directory_id=f"{local.ID_PREFIX}{uuid4()}",
+        username="",
+        full_name=guest.full_name,
+        family_name=family,
+        sort_name=sort_name(guest.full_name, family),
+        email=guest.email,
+        firm=guest.firm,
+        job_title=guest.job_title,
+        department=sponsor.department,
+        kind="contractor",
+        union_scope="out",
+        sponsor=sponsor.full_name,
+        sponsor_id=sponsor.id,
+        started_on=guest.started_on,
+        ends_on=guest.ends_on,
+        roles=[Role.LEARNER.value],
+        audiences=["contractor"],
+    )
+    db.session.add(person)
+    db.session.flush()
+    local.create(person, guest.full_name)
+    note_change(person.id, "joined")
+    audit.record("contractor.invited", subject=person.id, actor=by.id, sponsor=str(sponsor.id))
+    return person
+
+
+def list_contractors(viewer: Identity, *, search: str, page: int) -> list[Line]:
+    """Contractors by name: all for HR, their own for others. One line more: a next page."""
+    sponsor = aliased(Person)
+    query = (
+        select(Person, sponsor.full_name, LocalAccount.person_id, LocalAccount.password_hash)
+        .outerjoin(sponsor, sponsor.id == Person.sponsor_id)
+        .outerjoin(LocalAccount, LocalAccount.person_id == Person.id)
+        .where(_mine(viewer))
+        .order_by(Person.left_on.is_not(None), Person.sort_name, Person.id)
+    )
+    if search:
+        folded = sort_name(search, "")
+        query = query.where(
+            or_(
+                Person.sort_name.contains(folded, autoescape=True),
+                Person.firm.icontains(search, autoescape=True),
+            )
+        )
+    rows = db.session.execute(query.offset((page - 1) * PER_PAGE).limit(PER_PAGE + 1))
+    return [
+        Line(person, name or person.sponsor, account is not None, bool(hashed))
+        for person, name, account, hashed in rows
+    ]
+
+
+def get_contractor(person_id: UUID, *, viewer: Identity) -> Person:
+    """A contractor whom the viewer may see. Raises NotFound."""
+    person = db.session.scalar(select(Person).where(Person.id == person_id, _mine(viewer)))
+    if person is None:
+        raise NotFound
+    return person
+
+
+def find_account(person_id: UUID) -> LocalAccount | None:
+    """Their account of the portal's own, if they have one."""
+    return db.session.get(LocalAccount, person_id)
+
+
+def _mine(viewer: Identity) -> ColumnElement[bool]:
+    mine: ColumnElement[bool] = Person.kind == "contractor"
+    return mine if Role.HR in viewer.roles else mine & (Person.sponsor_id == viewer.id)
