@@ -20,8 +20,10 @@ from portal.config import Settings
 from portal.migrations import upgrade
 from portal.people import services as people
 from portal.people.models import Person
-from tests import servers
+from tests import leaks, servers
+from tests.leaks import pytest_configure, pytest_runtest_makereport
 
+__all__ = ["pytest_configure", "pytest_runtest_makereport"]
 ROOT = Path(__file__).parent.parent
 
 SERVERS = {"each_app", "postgres", "slapd", "browser", "portal_server", "mailbox"}
@@ -39,7 +41,10 @@ class Browser(FlaskClient):
 
     def open(self, *args: object, **kwargs: object) -> TestResponse:
         kwargs.setdefault("buffered", True)  # a stream is read within its context
-        return contextvars.Context().run(super().open, *args, **kwargs)
+        answer = contextvars.Context().run(super().open, *args, **kwargs)
+        if answer.status_code >= 400 and answer.mimetype.startswith("text/"):
+            leaks.look_at(f"the page {answer.status}", answer.text)
+        return answer
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ from portal.audit import services as audit
 from portal.errors import NotFound, Refused
 from portal.people.door import Door
 from portal.people.limits import forget, knock
-from portal.people.models import FailedSignIn, Kiosk, Session
+from portal.people.models import Kiosk, Session
 from portal.people.services import Identity, digest
 
 CODE_LETTERS = "ABCDEFGHJKMNPQRSTVWXYZ23456789"  # none that look alike
@@ -61,7 +61,7 @@ def set_up(door: Door, code: str, *, address: str) -> str:
             raise Refused(_("This code is wrong or too old. Ask HR for a new one."))
         kiosk.code_hash, kiosk.token_hash, kiosk.set_up_at = None, digest(token), db.utc_now()
         audit.record("kiosk.set_up", subject=kiosk.id, actor=None)
-    forget(FailedSignIn.id.in_(tries))
+    forget(tries)
     return token
 
 

@@ -225,13 +225,14 @@ class Line:
             get_info=NONE,
             connect_timeout=self._settings.connect_timeout,
         )
-        connection = Connection(
+        connection = _Connection(
             server,
             user=dn,
             password=password,
             authentication=SIMPLE,
             client_strategy=SAFE_SYNC,
             auto_referrals=False,
+            return_empty_attributes=False,
             receive_timeout=self._settings.read_timeout,
         )
         self._opened.append(connection)
@@ -373,6 +374,13 @@ class Line:
         own |= {self._settings.login_attrs[0], "sn", "pwdAccountLockedTime"}
         own |= {"userAccountControl", "accountExpires"}
         return sorted(own)
+
+
+class _Connection(Connection):  # type: ignore[misc]
+    """A connection of one thread: ldap3's copies of each answer take half of a long reading."""
+
+    def _prepare_return_value(self, status: bool, response: bool = False) -> tuple[Any, ...]:
+        return status, self.result, self.response if response else None, self.request
 
 
 def _hang_up(connection: Connection | None) -> None:

@@ -1,10 +1,11 @@
 """How often one may knock: counted beforehand, so that no number of processes lets more through."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import cast
 
 from flask_babel import ngettext
-from sqlalchemy import delete, func, select
+from sqlalchemy import Table, delete, func, insert, or_, select
 
 from portal import db
 from portal.errors import Refused
@@ -12,6 +13,7 @@ from portal.people.door import Door
 from portal.people.models import FailedSignIn
 
 WINDOW = timedelta(minutes=15)
+_TRIES = cast(Table, FailedSignIn.__table__)
 
 
 class SignInRefused(Refused):
@@ -26,22 +28,19 @@ def knock(door: Door, name: bytes, address: bytes) -> list[int]:
     """Count a try for the name and for the address. Raises SignInRefused over either limit."""
     now = db.utc_now()
     with db.transaction() as session:
-        session.execute(delete(FailedSignIn).where(FailedSignIn.at < now - WINDOW))
+        connection = session.connection()  # without the ORM: this is asked before each sign-in
+        connection.execute(delete(_TRIES).where(_TRIES.c.at < now - WINDOW))
         for subject, limit in ((name, door.tries), (address, door.tries_address)):
-            if session.get_bind().dialect.name == "postgresql":
+            if connection.dialect.name == "postgresql":
                 lock = int.from_bytes(subject[:7], "big")
-                session.execute(select(func.pg_advisory_xact_lock(lock)))
-            earlier = session.scalars(
-                select(FailedSignIn.at)
-                .where(FailedSignIn.subject == subject)
-                .order_by(FailedSignIn.at)
+                connection.execute(select(func.pg_advisory_xact_lock(lock)))
+            earlier = connection.scalars(
+                select(_TRIES.c.at).where(_TRIES.c.subject == subject).order_by(_TRIES.c.at)
             ).all()
             if len(earlier) >= limit:
                 raise SignInRefused(_too_many(earlier[0], now), door.help_url)
-        rows = [FailedSignIn(subject=name, at=now), FailedSignIn(subject=address, at=now)]
-        session.add_all(rows)
-        session.flush()
-        return [row.id for row in rows]
+        rows = [{"subject": name, "at": now}, {"subject": address, "at": now}]
+        return list(connection.scalars(insert(_TRIES).returning(_TRIES.c.id), rows))
 
 
 def _too_many(first: datetime, now: datetime) -> str:
@@ -54,7 +53,8 @@ def _too_many(first: datetime, now: datetime) -> str:
     return words
 
 
-def forget(which: Any) -> None:
-    """Take back tries that need not count any more."""
-    with db.transaction() as session:
-        session.execute(delete(FailedSignIn).where(which))
+def forget(tries: Sequence[int], name: bytes = b"") -> None:
+    """Take back tries that need not count any more; with `name`, all tries for it."""
+    with db.joined_transaction() as session:
+        which = or_(_TRIES.c.id.in_(tries), _TRIES.c.subject == name)
+        session.connection().execute(delete(_TRIES).where(which))

@@ -2,6 +2,7 @@
 
 import logging
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -10,7 +11,7 @@ from uuid import UUID
 
 from flask_babel import gettext as _
 from flask_login import UserMixin
-from sqlalchemy import bindparam, delete, or_, select, update
+from sqlalchemy import bindparam, delete, select, update
 
 from portal import db
 from portal.audit import services as audit
@@ -27,7 +28,7 @@ from portal.people.directory import (
 )
 from portal.people.door import Door
 from portal.people.limits import SignInRefused, forget, knock
-from portal.people.models import FailedSignIn, Person, Session
+from portal.people.models import Person, Session
 from portal.people.registering import register
 
 log = logging.getLogger(__name__)
@@ -93,9 +94,14 @@ def sign_in(
             if local.has_second_step(person_id):
                 raise SecondStepNeeded(person_id)
         return enter(person_id, kiosk=kiosk)
-    entry = _ask(door, username, address, lambda: door.directory.authenticate(username, password))
-    with db.transaction():
-        return enter(register(door, entry).id, kiosk=kiosk)
+    found: Identity = _ask(
+        door,
+        username,
+        address,
+        lambda: door.directory.authenticate(username, password),
+        then=lambda entry: enter(register(door, entry).id, kiosk=kiosk),
+    )
+    return found
 
 
 def second_step(
@@ -112,7 +118,7 @@ def enter(person_id: UUID, *, kiosk: UUID | None = None, way: str = "password") 
         person = session.get_one(Person, person_id)
         token = open_session(person, kiosk=kiosk, way=way)
         audit.record("person.signed_in", subject=person.id, actor=person.id)
-        if local.is_break_glass(person_id):
+        if _is_ours(person.directory_id) and local.is_break_glass(person_id):
             log.critical("the break-glass account %s was used", person.username)
             audit.record("person.break_glass_used", subject=person.id, actor=person.id)
     return identify(person, token=token)
@@ -266,8 +272,18 @@ def _identity(values: list[Any], token: str, **session: Any) -> Identity:
     )
 
 
-def _ask(door: Door, username: str, address: str, ask: Any) -> Any:
-    """Knock, counted beforehand so that no number of processes lets more through."""
+def _ask(
+    door: Door,
+    username: str,
+    address: str,
+    ask: Callable[[], Any],
+    *,
+    then: Callable[[Any], Any] = lambda answer: answer,
+) -> Any:
+    """Knock, counted beforehand so that no number of processes lets more through.
+
+    What comes of a good answer is written by `then`, in one transaction.
+    """
     subject = door.subject("name", username.strip().casefold())
     tries = knock(door, subject, door.subject("address", address))
     try:
@@ -290,10 +306,11 @@ def _ask(door: Door, username: str, address: str, ask: Any) -> Any:
     except (Unreachable, Misbehaving) as fault:
         reference = secrets.token_hex(4)
         log.error("directory %s: %s", reference, fault)
-        forget(FailedSignIn.id.in_(tries))
+        forget(tries)
         raise DirectoryUnavailable(reference) from None
-    forget(or_(FailedSignIn.subject == subject, FailedSignIn.id.in_(tries)))
-    return answer
+    with db.transaction():
+        forget(tries, subject)
+        return then(answer)
 
 
 def _note_failure(subject: bytes, reason: str) -> None:
@@ -303,7 +320,7 @@ def _note_failure(subject: bytes, reason: str) -> None:
 
 def _may_stay(door: Door, directory_id: str, token: str) -> bool:
     """Whether the directory still knows the person; their facts are brought up to date."""
-    if directory_id.startswith(local.ID_PREFIX):  # nothing to ask: leaving ends the session
+    if _is_ours(directory_id):  # nothing to ask: leaving ends the session
         return True
     directory: Directory = door.directory
     try:
@@ -324,6 +341,10 @@ def _may_stay(door: Door, directory_id: str, token: str) -> bool:
             .values(checked_at=db.utc_now())
         )
         return session.get(Session, digest(token)) is not None
+
+
+def _is_ours(directory_id: str) -> bool:
+    return directory_id.startswith(local.ID_PREFIX)
 
 
 def digest(token: str) -> bytes:
