@@ -104,7 +104,14 @@ def pretend(moment: datetime) -> Iterator[None]:
 def make_engine(url: str) -> Engine:
     """An engine for SQLite (WAL, durable, 2 s of patience) or PostgreSQL (psycopg 3)."""
     if not url.startswith("sqlite"):
-        return create_engine(url, pool_size=10, max_overflow=10, pool_pre_ping=True)
+        engine = create_engine(url, pool_size=10, max_overflow=10, pool_pre_ping=True)
+
+        @event.listens_for(engine, "begin")
+        def _hurry(connection: Any) -> None:
+            if connection.get_execution_options().get("hasty"):
+                connection.exec_driver_sql("SET LOCAL synchronous_commit TO OFF")
+
+        return engine
     # Debian's and Python's SQLite are older than the fix of the WAL-reset corruption (3.51.3).
     import pysqlite3.dbapi2
 
@@ -118,8 +125,12 @@ def make_engine(url: str) -> Engine:
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Any) -> None:
-        writes = connection.get_execution_options().get("writes")
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+        options = connection.get_execution_options()
+        level = "NORMAL" if options.get("hasty") else "FULL"
+        if connection.info.get("synchronous", "FULL") != level:
+            connection.exec_driver_sql(f"PRAGMA synchronous={level}")
+            connection.info["synchronous"] = level
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get("writes") else "BEGIN")
 
     return engine
 
@@ -130,12 +141,13 @@ class _Databases:
     def __init__(self, engine: Engine) -> None:
         self.reading = engine
         self.writing = engine.execution_options(writes=True)
+        self.hasty = engine.execution_options(writes=True, hasty=True)
 
 
-def _open(*, writes: bool) -> Session:
+def _open(*, writes: bool, hasty: bool = False) -> Session:
     databases: _Databases = current_app.extensions["databases"]
     if writes:
-        return Session(databases.writing, expire_on_commit=False)
+        return Session(databases.hasty if hasty else databases.writing, expire_on_commit=False)
     return ReadingSession(databases.reading, expire_on_commit=False)
 
 
@@ -170,27 +182,35 @@ session = cast(Session, LocalProxy(_current))
 
 
 @contextmanager
-def transaction() -> Iterator[Session]:
+def transaction(*, hasty: bool = False) -> Iterator[Session]:
     """A unit of work of its own: committed at the end, rolled back when something raises.
+
+    `hasty`: the commit does not wait for the disk. For what may be lost when the power fails, such
+    as a count of tries; never for a fact that somebody was told.
 
     Commands and jobs work in it. A request uses it for what must be kept whatever the answer
     is (a failed sign-in, a download in the log). Raises RuntimeError when the request's own
     transaction may already hold SQLite's one write lock: it would wait for itself.
     """
     outer: Session | None = g.get("db_session")
-    if outer is not None and outer.in_transaction() and outer.get_bind() is _writing_engine():
+    if outer is not None and _is_writing(outer):
         raise RuntimeError("Commit or finish the transaction that is open before you begin one.")
     if outer is not None:
         outer.rollback()  # a reading request sees afterwards what was written here
-    with _instead(_open(writes=True)) as inner, inner.begin():
+    with _instead(_open(writes=True, hasty=hasty)) as inner, inner.begin():
         yield inner
+
+
+def _is_writing(opened: Session) -> bool:
+    """Whether its transaction may hold SQLite's one write lock."""
+    return opened.in_transaction() and bool(opened.get_bind().get_execution_options().get("writes"))
 
 
 @contextmanager
 def joined_transaction() -> Iterator[Session]:
     """The transaction that is open for writing, or one of its own."""
     opened: Session | None = g.get("db_session")
-    if opened is not None and opened.in_transaction() and opened.get_bind() is _writing_engine():
+    if opened is not None and _is_writing(opened):
         yield opened
         return
     with transaction() as inner:

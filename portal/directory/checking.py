@@ -1,5 +1,6 @@
 """Says of each thing that a directory needs whether it is so, and what to do where it is not."""
 
+import re
 import socket
 import ssl
 import time
@@ -22,6 +23,7 @@ from portal.people.ldap_line import Line
 from portal.people.registering import facts_of, roles_of
 
 SECONDS = 60
+_TLS_FAULT = re.compile(r"certificate verify failed: [^()]+(?=\.? \()")
 SOON = 30  # days before a certificate ends
 HALF = 50  # per cent of people: an attribute that fewer have is worth a look
 MISTAKES = (Misbehaving, LDAPInvalidDnError, LDAPInvalidFilterError)  # in our settings, mostly
@@ -166,7 +168,8 @@ def _check_server(directory: LdapDirectory, url: str) -> Iterator[Check]:
         remedy = _("Check CA_FILE, and that the certificate names this host, not an address.")
         if "expired" in str(fault):
             remedy = _("Renew the server’s certificate.")
-        yield Check("bad", f"{url} TLS", str(fault), remedy)
+        why = _TLS_FAULT.search(str(fault))  # ldap3 wraps it in more than once
+        yield Check("bad", f"{url} TLS", why[0].replace("\\", "") if why else str(fault), remedy)
     else:
         yield Check("good", f"{url} bind", _("The service account is let in."))
     finally:

@@ -51,7 +51,7 @@ class Entry:
     union_scope: str = ""  # "in" or "out" of scope of a union agreement; empty: not known
     manager_id: str | None = None  # the manager's own id; None: this answer does not say
     is_closed: bool = False
-    is_manager: bool = False
+    is_manager: bool | None = None  # whether employees name them; None: this answer does not say
     groups: frozenset[str] = field(default_factory=frozenset)  # as our settings name them
 
 

@@ -13,13 +13,15 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
 from typing import TypeVar
 
 from ldap3 import Connection, Tls
 from ldap3.core.exceptions import LDAPException
-from ldap3.core.tls import check_hostname
 
 from portal.config import LdapSettings
+from portal.people.deadlines import DEADLINES
 from portal.people.directory import (
     LONGEST_NAME,
     LONGEST_PASSWORD,
@@ -48,11 +50,7 @@ class LdapDirectory:
 
     def tls(self, host: str) -> Tls:
         """Verified TLS for a host; there is no other kind."""
-        return _Tls(
-            validate=ssl.CERT_REQUIRED,
-            ca_certs_file=self.settings.ca_file or None,
-            sni=host,
-        )
+        return _Tls(self.settings.ca_file, host)
 
     def authenticate(self, username: str, password: str) -> Entry:
         """As in Directory; the table of outcomes is tested against real servers."""
@@ -174,11 +172,23 @@ class LdapDirectory:
 class _Tls(Tls):  # type: ignore[misc]
     """TLS whose socket is known during the handshake, so that the deadline can end it."""
 
+    def __init__(self, ca_file: str, host: str) -> None:
+        super().__init__(validate=ssl.CERT_REQUIRED, sni=host)
+        self._ca_file = ca_file
+
     def wrap_socket(self, connection: Connection, do_handshake: bool = False) -> None:
         """As in ldap3, which hides the socket until the handshake is done."""
-        super().wrap_socket(connection)
+        changed = Path(self._ca_file).stat().st_mtime_ns if self._ca_file else 0
+        connection.socket = _context(self._ca_file, changed).wrap_socket(
+            connection.socket, do_handshake_on_connect=False, server_hostname=self.sni
+        )
         connection.socket.do_handshake()
-        check_hostname(connection.socket, connection.server.host, self.valid_names)
+
+
+@lru_cache(maxsize=4)
+def _context(ca_file: str, _changed: int) -> ssl.SSLContext:
+    """Trust in one authority and the host's name; read once, and again when the file changes."""
+    return ssl.create_default_context(cafile=ca_file or None)
 
 
 @contextmanager
@@ -191,13 +201,8 @@ def _cut_off(line: Line, over_at: float) -> Iterator[None]:
                 # SSLSocket's own shutdown would first take TLS away from the other thread.
                 socket.socket.shutdown(connection.socket, socket.SHUT_RDWR)
 
-    timer = threading.Timer(max(0.0, over_at - time.monotonic()), cut)
-    timer.daemon = True
-    timer.start()
-    try:
+    with DEADLINES.over_at(over_at, cut):
         yield
-    finally:
-        timer.cancel()
 
 
 def _checked(username: str, password: str) -> str:

@@ -122,7 +122,7 @@ class Line:
         return self._search(f"(&{self._settings.user_filter}(|{either}))", limit=0)
 
     def complete(self, found: Entry) -> Entry:
-        """The entry with what other entries say: groups, reports, the sponsor's name."""
+        """The entry with what other entries say: groups, and the sponsor's name."""
         sponsor = ""
         if found.kind == "contractor" and found.manager_dn:
             rows = self._raw("(objectClass=*)", [self._attribute("full_name")], found.manager_dn)
@@ -131,21 +131,7 @@ class Line:
         groups = self._groups_of(found.dn)
         if required and required not in groups:
             raise AccountClosed("not-in-group")
-        return replace(
-            found, is_manager=self._has_reports(found.dn), sponsor=sponsor, groups=groups
-        )
-
-    def _has_reports(self, dn: str) -> bool:
-        """Whether an employee names this person as manager; contractors name a sponsor there."""
-        manager, kind = self._attribute("manager"), self._attribute("kind")
-        if manager == NOTHING:
-            return False
-        employee = "" if kind == NOTHING else f"(!({kind}=contractor))"
-        wanted = f"(&{self._settings.user_filter}({manager}={escape_filter_chars(dn)}){employee})"
-        return any(
-            self._raw(wanted, [NOTHING], base, scope=SUBTREE, limit=1)
-            for base in self._settings.user_bases
-        )
+        return replace(found, sponsor=sponsor, groups=groups)
 
     def people(self) -> list[Entry]:
         """Everyone under all bases. Raises Misbehaving where an answer is cut short."""

@@ -2,6 +2,8 @@
 
 import unicodedata
 from collections.abc import Collection
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +16,7 @@ from portal.people.directory import Entry
 from portal.people.door import Door
 from portal.people.models import Person, PersonChange, RoleGrant, Session
 
+SEEN_AFTER = timedelta(hours=1)
 HISTORY = ("department", "manager_id", "kind")
 """Facts whose changes are kept with their dates."""
 
@@ -24,6 +27,8 @@ def register(door: Door, entry: Entry) -> Person:
     A change of roles ends the sessions that were opened with the old ones. Who had left is back.
     """
     person = db.session.scalar(select(Person).filter_by(directory_id=entry.id))
+    if entry.is_manager is None and person is not None:
+        entry = replace(entry, is_manager=leads(person.id))
     if person is None:
         person = Person(directory_id=entry.id, **facts_of(door, entry))
         db.session.add(person)
@@ -38,12 +43,20 @@ def register(door: Door, entry: Entry) -> Person:
         ):
             if was != now:
                 note_change(person.id, what, was, now)
-    person.seen_at, person.missed = db.utc_now(), 0
+    person.missed = 0
+    if db.utc_now() - person.seen_at > SEEN_AFTER:
+        person.seen_at = db.utc_now()
     if person.left_on is not None:
         come_back(person)
     set_roles(person, roles_of(door, entry, granted_roles(person.id)))
     db.session.flush()
     return person
+
+
+def leads(person_id: UUID) -> bool:
+    """Whether employees had this person as manager when everybody was last read."""
+    found = select(Person.id).where(Person.manager_id == person_id, Person.left_on.is_(None))
+    return db.session.scalar(found.limit(1)) is not None
 
 
 def roles_of(door: Door, entry: Entry, granted: Collection[str] = ()) -> list[str]:

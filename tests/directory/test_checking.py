@@ -111,7 +111,7 @@ def test_a_second_server_that_is_down_does_not_hide_the_first(door_to, demo):
     [
         ("expired", "expired", "Renew"),
         ("untrusted", "verify failed", "CA_FILE"),
-        ("wrong host", "directory.example", "names this host"),
+        ("wrong host", "not valid for 'localhost'", "names this host"),
         ("no authority", "", "CA_FILE"),
     ],
 )

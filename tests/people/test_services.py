@@ -388,3 +388,14 @@ def test_looking_a_session_up_is_one_statement(app, door, count_statements):
         assert services.find_session(door, token)
     assert len(statements) == 1
     assert statements[0].startswith("SELECT")
+
+
+def test_who_leads_people_is_a_manager_by_the_last_reading(app, door, fake):
+    boss = register(door, ADA)
+    assert boss.audiences == ["employee"]
+    with db.transaction() as session:
+        session.add(
+            Person(directory_id="x", username="x", full_name="X", sort_name="x", manager_id=boss.id)
+        )
+
+    assert register(door, ADA).audiences == ["employee", "manager"]
