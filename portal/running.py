@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.error import HTTPError, URLError
@@ -136,6 +137,7 @@ def prepare() -> int:
     from portal.courses import content
     from portal.courses import services as courses
     from portal.directory import syncing
+    from portal.errors import Refused
     from portal.migrations import upgrade
     from portal.people.door import current_door
 
@@ -147,7 +149,8 @@ def prepare() -> int:
             with db.transaction():
                 courses.publish(settings.content_dir, key)
         _wait_for_port(settings.demo_directory_port)
-        syncing.run_now(current_door())
+        with suppress(Refused):  # one that was cut short before: the worker ends it
+            syncing.run_now(current_door())
         with db.transaction():
             demo.open_campaigns(datetime.now(UTC).astimezone(settings.zone).date())
         with db.transaction():

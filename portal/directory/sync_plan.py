@@ -32,7 +32,7 @@ class Plan:
         self._door, self._known = door, known
         self.joiners: list[dict[str, Any]] = []
         self.changed: dict[UUID, dict[str, Any]] = {}
-        self.history: list[dict[str, Any]] = []
+        self.history: dict[UUID, list[dict[str, Any]]] = {}
         self.leavers: list[UUID] = []
         self.returned: list[UUID] = []
         self.new_roles: dict[UUID, tuple[list[str], list[str]]] = {}
@@ -100,7 +100,7 @@ class Plan:
             before, after = row[what], changes[what]
             if what == "manager_id":
                 before, after = self._names.get(before, ""), self._names.get(after, "")
-            self.history.append(
+            self.history.setdefault(key, []).append(
                 {
                     "person_id": key,
                     "what": what.removesuffix("_id"),

@@ -6,6 +6,7 @@ has left at once; who is absent has left after two readings in a row. Nobody is 
 """
 
 import logging
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime, time, timedelta
 from typing import Any
@@ -13,6 +14,7 @@ from uuid import UUID
 
 from flask_babel import gettext as _
 from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import joinedload
 
 from portal import db, jobs
@@ -33,17 +35,18 @@ AT_NIGHT = time(2)  # the clock's reading, in the City's time
 LEAST_SHARE = 90  # per cent of the last good reading
 ALWAYS_ALLOWED = 5  # leavers in one reading, however small the City
 BATCH = 500  # people in one transaction: others want to write, too
-LONGEST = timedelta(minutes=20)  # that a reading may take
+LONGEST = timedelta(minutes=8)  # that a reading may take
 WATCH_EVERY = timedelta(seconds=30)
 
 
 def ask(*, dry: bool, force: bool, by: Identity | None) -> Sync:
     """Ask for a reading; the worker does it. Refuses while another one waits or runs."""
-    if db.session.scalar(select(Sync.id).where(Sync.ended_at.is_(None)).limit(1)):
-        raise Refused(_("The directory is being read already."))
     sync = Sync(is_dry=dry, is_forced=force, asked_by=by.id if by else None)
-    db.session.add(sync)
-    db.session.flush()
+    try:
+        with db.session.begin_nested():
+            db.session.add(sync)
+    except IntegrityError:
+        raise Refused(_("The directory is being read already.")) from None
     audit.record("sync.asked", subject=sync.id, actor=by.id if by else None, dry=dry, forced=force)
     return sync
 
@@ -88,7 +91,8 @@ def run(sync_id: UUID, door: Door) -> None:
         _apply(plan, sync_id)
     with db.transaction() as session:
         sync = session.get_one(Sync, sync_id)
-        sync.people, sync.stopped_because = len(entries), stopped
+        sync.people, sync.stopped_because, sync.under_way = len(entries), stopped, None
+        sync.bases = _count_by_base(door, entries)
         sync.counts, sync.lines = dict(plan.counts), plan.lines
         sync.ended_at = db.utc_now()
         audit.record("sync.ended", subject=sync_id, actor=None, stopped=bool(stopped))
@@ -129,18 +133,19 @@ def _brake(door: Door, entries: Sequence[Entry], plan: Plan, *, force: bool) -> 
             select(func.count()).select_from(Person).where(Person.left_on.is_(None))
         ).one()
         last = session.scalar(
-            select(Sync.people)
+            select(Sync)
             .where(Sync.ended_at.is_not(None), Sync.stopped_because == "", Sync.is_dry.is_(False))
             .order_by(Sync.ended_at.desc())
             .limit(1)
         )
+    now = Counter(_count_by_base(door, entries))
     most = max(ALWAYS_ALLOWED, here * rules.sync_max_leavers // 100)
     why = ""
     if not entries:
         why = _("The directory gave nobody.")
     elif force:
         pass
-    elif empty := [base for base in rules.user_bases if not _is_anyone_below(base, entries)]:
+    elif last and (empty := [base for base in last.bases if last.bases[base] and not now[base]]):
         why = _("The directory gave nobody below %(bases)s.", bases="; ".join(empty))
     elif len(entries) < rules.sync_min_users:
         why = _(
@@ -148,11 +153,11 @@ def _brake(door: Door, entries: Sequence[Entry], plan: Plan, *, force: bool) -> 
             count=len(entries),
             least=rules.sync_min_users,
         )
-    elif last and len(entries) * 100 < last * LEAST_SHARE:
+    elif last and len(entries) * 100 < last.people * LEAST_SHARE:
         why = _(
             "The directory gave %(count)s people, and %(last)s the last time.",
             count=len(entries),
-            last=last,
+            last=last.people,
         )
     elif plan.candidates > most:
         why = _(
@@ -163,8 +168,11 @@ def _brake(door: Door, entries: Sequence[Entry], plan: Plan, *, force: bool) -> 
     return why
 
 
-def _is_anyone_below(base: str, entries: Sequence[Entry]) -> bool:
-    return any(entry.dn.lower().endswith("," + base.lower()) for entry in entries)
+def _count_by_base(door: Door, entries: Sequence[Entry]) -> dict[str, int]:
+    dns = [entry.dn.lower() for entry in entries]
+    return {
+        base: sum(dn.endswith("," + base.lower()) for dn in dns) for base in door.ldap.user_bases
+    }
 
 
 def _apply(plan: Plan, sync_id: UUID) -> None:
@@ -179,37 +187,52 @@ def _apply(plan: Plan, sync_id: UUID) -> None:
             if rows:
                 session.execute(insert(PersonChange), rows)
                 audit.record_many("person.joined", subjects=came, actor=None, sync=str(sync_id))
+            _note_roles(plan, [row["id"] for row in batch])
     above = [
         {"id": row["id"], **{name: row[name] for name in links}}
         for row in plan.joiners
         if row["manager_id"] or row["sponsor_id"]
     ]
-    for batch in _batches([*above, *({"id": key, **row} for key, row in plan.changed.items())]):
+    for batch in _batches(above):
         with db.transaction() as session:
             session.execute(update(Person), batch)
-    for batch in _batches(plan.history):
+    # A change, its history and its log in one transaction: the next reading would not see it again.
+    for batch in _batches([{"id": key, **row} for key, row in plan.changed.items()]):
         with db.transaction() as session:
-            session.execute(insert(PersonChange), [{**row, "sync_id": sync_id} for row in batch])
-            moved = dict.fromkeys(row["person_id"] for row in batch)
-            audit.record_many("person.moved", subjects=moved, actor=None, sync=str(sync_id))
+            session.execute(update(Person), batch)
+            history = [
+                {**line, "sync_id": sync_id}
+                for row in batch
+                for line in plan.history.get(row["id"], ())
+            ]
+            if history:
+                session.execute(insert(PersonChange), history)
+                moved = dict.fromkeys(line["person_id"] for line in history)
+                audit.record_many("person.moved", subjects=moved, actor=None, sync=str(sync_id))
+            _note_roles(plan, [row["id"] for row in batch])
     for key in plan.leavers:
         with db.transaction() as session:
             leave(session.get_one(Person, key), sync_id=sync_id)
     for key in plan.returned:
         with db.transaction() as session:
             come_back(session.get_one(Person, key), sync_id=sync_id)
-    for key, (before, after) in plan.new_roles.items():
-        with db.transaction() as session:
-            session.execute(delete(Session).where(Session.person_id == key))
-            audit.record(
-                "person.roles_changed", subject=key, actor=None, before=before, after=after
-            )
     with db.transaction() as session:
         session.execute(
             update(Person)
             .where(Person.left_on.is_(None), Person.missed == 0)
             .values(seen_at=db.utc_now())
         )
+
+
+def _note_roles(plan: Plan, keys: Sequence[UUID]) -> None:
+    """Log other roles, and end the sessions that were opened with the old ones."""
+    for key in keys:
+        if key in plan.new_roles:
+            before, after = plan.new_roles[key]
+            db.session.execute(delete(Session).where(Session.person_id == key))
+            audit.record(
+                "person.roles_changed", subject=key, actor=None, before=before, after=after
+            )
 
 
 def _batches(rows: Sequence[dict[str, Any]]) -> Iterable[Sequence[dict[str, Any]]]:
@@ -220,7 +243,7 @@ def _due(_limit: int) -> list[str]:
     """What was asked for; and once a night, the clock's own reading."""
     with db.reading() as session:
         waiting = [
-            str(one) for one in session.scalars(select(Sync.id).where(Sync.ended_at.is_(None)))
+            str(one) for one in session.scalars(select(Sync.id).where(Sync.under_way.is_(True)))
         ]
         return waiting or (["nightly"] if _is_night_over() else [])
 

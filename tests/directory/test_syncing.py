@@ -303,3 +303,36 @@ def test_people_of_our_own_and_removed_ones_are_left_alone(app, door):
 
 def test_hr_who_is_no_admin_finds_no_button(app, door, sign_in):
     assert sign_in(make_hr()).post("/people/syncs").status_code == 404
+
+
+def test_an_ou_that_was_always_empty_stops_no_reading_and_one_that_empties_does(app, door, fake):
+    bases = ("ou=people,dc=city", "ou=contractors,dc=city")
+    ours = replace(door, ldap=replace(door.ldap, user_bases=bases))
+    assert sync(ours).counts == {"joined": 1}
+    jo = replace(ADA, id=str(uuid4()), username="jo", dn="uid=jo,ou=contractors,dc=city")
+    fake.put(jo)
+    assert sync(ours).counts == {"joined": 1}
+
+    del fake.people[jo.id]
+
+    assert "nobody below ou=contractors" in sync(ours).stopped_because
+    assert sync(ours, force=True).counts == {"absent": 1}
+
+
+def test_a_change_and_its_history_are_written_together(app, door, fake, monkeypatch):
+    sync(door)
+    fake.put(replace(ADA, department="Finance"))
+
+    def killed(*_args, **_details):
+        raise OSError("killed")
+
+    monkeypatch.setattr(syncing.audit, "record_many", killed)
+    with pytest.raises(OSError, match="killed"):
+        sync(door)
+    assert person().department == "Transit"
+    monkeypatch.undo()
+    db.finish(keep=True)
+    jobs.give_back("sync", SYNC.due(1)[0])
+    work(SYNC)
+
+    assert history(person())[-1] == ("department", "Transit", "Finance")

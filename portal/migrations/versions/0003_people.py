@@ -84,13 +84,16 @@ def upgrade() -> None:
     sa.Column('is_forced', sa.Boolean(), nullable=False),
     sa.Column('asked_by', sa.Uuid(), nullable=True),
     sa.Column('asked_at', db.UtcDateTime(timezone=True), nullable=False),
+    sa.Column('under_way', sa.Boolean(), nullable=True),
     sa.Column('ended_at', db.UtcDateTime(timezone=True), nullable=True),
     sa.Column('stopped_because', sa.Text(), nullable=False),
     sa.Column('people', sa.Integer(), nullable=False),
+    sa.Column('bases', sa.JSON(), nullable=False),
     sa.Column('counts', sa.JSON(), nullable=False),
     sa.Column('lines', sa.JSON(), nullable=False),
     sa.ForeignKeyConstraint(['asked_by'], ['people.id'], name=op.f('fk_syncs_asked_by')),
-    sa.PrimaryKeyConstraint('id', name=op.f('pk_syncs'))
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_syncs')),
+    sa.UniqueConstraint('under_way', name=op.f('uq_syncs_under_way'))
     )
     with op.batch_alter_table('syncs', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_syncs_asked_at'), ['asked_at'], unique=False)
