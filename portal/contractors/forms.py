@@ -20,7 +20,6 @@ from wtforms.validators import DataRequired, InputRequired, Length
 from portal.contractors.scope import IN, OUT
 from portal.fields import DayField
 
-DAY = _l("Write the day as 2027-01-30")
 MOST_BYTES = 200_000
 SCOPE_WORDS = {IN: _l("In scope"), OUT: _l("Not in scope")}
 
@@ -33,27 +32,29 @@ class InviteForm(FlaskForm):
     )
     email = StringField(
         _l("Email (optional)"),
-        description=_l("Without one you print a letter."),
+        description=_l("We send the link there. If there is none, you print a letter."),
         validators=[Length(max=320)],
         render_kw={"type": "email", "autocomplete": "off", "spellcheck": "false"},
     )
     firm = StringField(
         _l("Firm or group (optional)"),
-        description=_l("Who they work for. HR can decide for all of a group at once."),
+        description=_l("Whom they work for. HR can decide on a whole firm or group at once."),
         validators=[Length(max=200)],
     )
     job_title = StringField(
         _l("What they do"), validators=[DataRequired(_l("Write what they do")), Length(max=200)]
     )
-    started_on = DayField(_l("First day"), validators=[InputRequired(DAY)])
+    started_on = DayField(_l("First day"), validators=[InputRequired(_l("Choose the first day"))])
     ends_on = DayField(
         _l("Last day"),
-        description=_l("The account closes after this day. You can extend it."),
-        validators=[InputRequired(DAY)],
+        description=_l("The account closes after this day. You can change the day later."),
+        validators=[InputRequired(_l("Choose the last day"))],
     )
     sponsor = StringField(
         _l("Sponsor’s username"),
-        description=_l("The City employee who vouches for them and is told before the end."),
+        description=_l(
+            "The City employee who vouches for them. We tell the sponsor before the contract ends."
+        ),
         validators=[DataRequired(_l("Write the sponsor’s username")), Length(max=200)],
         render_kw={"autocapitalize": "none", "spellcheck": "false"},
     )
@@ -83,7 +84,7 @@ class BulkForm(FlaskForm):
 class ExtendForm(FlaskForm):
     """Another last day."""
 
-    ends_on = DayField(_l("New last day"), validators=[InputRequired(DAY)])
+    ends_on = DayField(_l("New last day"), validators=[InputRequired(_l("Choose the last day"))])
 
 
 class ScopeForm(FlaskForm):

@@ -6,6 +6,7 @@ import segno
 from flask import Blueprint, flash, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
+from flask_babel import ngettext
 from flask_login import current_user, login_user
 from markupsafe import Markup
 
@@ -68,6 +69,8 @@ def invite() -> ResponseReturnValue:
             if person.email:
                 invitations.send_link(person, by=current_user)
                 flash(_("An invitation to %(address)s is on its way.", address=person.email))
+            else:
+                flash(_("The account is ready. Now print a letter with the link."))
             return redirect(url_for(".contractor", person_id=person.id))
     return render_template("contractors/invite.html", form=form)
 
@@ -82,13 +85,22 @@ def invite_many() -> ResponseReturnValue:
             rows = bulk.read(form.text.data)
             if "confirm" in request.form:
                 mailed, letters = bulk.invite(form.text.data, by=current_user)
-                flash(
-                    _(
-                        "%(mailed)s invitations are on their way; %(letters)s need a letter.",
-                        mailed=mailed,
-                        letters=letters,
+                if mailed:
+                    flash(
+                        ngettext(
+                            "%(num)s invitation is on its way.",
+                            "%(num)s invitations are on their way.",
+                            mailed,
+                        )
                     )
-                )
+                if letters:
+                    flash(
+                        ngettext(
+                            "%(num)s person needs a letter: open their page to print it.",
+                            "%(num)s people need a letter: open their pages to print them.",
+                            letters,
+                        )
+                    )
                 return redirect(url_for(".overview"))
         except Refused as refusal:
             form.file.errors, rows = [str(refusal)], []
@@ -136,7 +148,7 @@ def letter(person_id: UUID) -> ResponseReturnValue:
         person=person,
         invitation=invitation,
         address=address,
-        code=Markup(code.svg_inline(scale=4, omitsize=False)),  # noqa: S704 - our own
+        code=Markup(code.svg_inline(scale=4, light="#fff")),  # noqa: S704 - our own
     )
 
 
@@ -146,6 +158,7 @@ def revoke(person_id: UUID) -> ResponseReturnValue:
     """End the links that nobody used."""
     services.get_contractor(person_id, viewer=current_user)
     invitations.end_links(person_id, by=current_user)
+    flash(_("The link does not work any more."))
     return redirect(url_for(".contractor", person_id=person_id))
 
 
@@ -161,8 +174,9 @@ def extend(person_id: UUID) -> ResponseReturnValue:
         except Refused as refusal:
             form.ends_on.errors = [str(refusal)]
         else:
+            flash(_("There is a new last day."))
             return redirect(url_for(".contractor", person_id=person_id))
-    return render_template("contractors/extend.html", form=form, person=person)
+    return render_template("contractors/extend.html", form=form, person=person, today=db.today())
 
 
 @bp.route("/<uuid:person_id>/end", methods=["GET", "POST"])
@@ -212,8 +226,16 @@ def decide() -> ResponseReturnValue:
         except Refused as refusal:
             form.outcome.errors = [str(refusal)]
         else:
+            about = person.full_name if person else firm
+            flash(_("Your decision on %(name)s is saved.", name=about))
             return redirect(url_for(".decisions"))
-    return render_template("contractors/decide.html", form=form, person=person, firm=firm)
+    return render_template(
+        "contractors/decide.html",
+        form=form,
+        person=person,
+        firm=firm,
+        case=scope.find_case(person.id) if person else None,
+    )
 
 
 @bp.route("/welcome/<token>", methods=["GET", "POST"])
@@ -226,7 +248,10 @@ def welcome(token: str) -> ResponseReturnValue:
         return refusal_page(
             410,
             _("This link is not good any more"),
-            _("It was used, replaced or ended. Ask the employee who invited you for a new one."),
+            _(
+                "It was used already, or it has ended. If you have chosen a password, sign in with "
+                "it. If not, ask the employee who invited you for a new link."
+            ),
         )
     form = forms.WelcomeForm()
     if form.validate_on_submit():
@@ -246,5 +271,5 @@ def _why_not(guest: Guest) -> dict[str, str]:
     """A manager invites for themself; HR for everybody."""
     found = services.why_not(guest)
     if Role.HR not in current_user.roles and guest.sponsor.lower() != current_user.username.lower():
-        found["sponsor"] = _("You can be the sponsor yourself; ask HR to name somebody else.")
+        found["sponsor"] = _("You can only be the sponsor yourself. HR can name others.")
     return found

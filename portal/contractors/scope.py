@@ -13,7 +13,8 @@ from portal import db
 from portal.audit import services as audit
 from portal.campaigns.models import Assignment, Status
 from portal.contractors.models import ScopeDecision
-from portal.courses.course import SCOPE
+from portal.courses import services as courses
+from portal.courses.course import SCOPE, AboutYou
 from portal.errors import NotFound, Refused
 from portal.learning.models import StepDone
 from portal.people.models import Person
@@ -27,7 +28,7 @@ class Case:
     """Somebody whose answers do not settle it."""
 
     person: Person
-    answers: dict[str, str]  # question -> option, by their ids in the course
+    answers: list[tuple[str, str]]  # question and answer, in the words of the course
     comment: str
 
 
@@ -39,7 +40,7 @@ def list_cases() -> list[Case]:
         .group_by(StepDone.assignment_id, StepDone.step)
     )
     rows = db.session.execute(
-        select(Person, StepDone.answer)
+        select(Person, Assignment.course_version_id, StepDone.step, StepDone.answer)
         .join(Assignment, Assignment.person_id == Person.id)
         .join(StepDone, StepDone.assignment_id == Assignment.id)
         .where(
@@ -52,11 +53,29 @@ def list_cases() -> list[Case]:
         .order_by(Person.sort_name, Person.id)
     )
     cases = {
-        person.id: Case(person, answer.get("answers", {}), answer.get("comment", ""))
-        for person, answer in rows
+        person.id: Case(
+            person, _in_words(version_id, step, answer["answers"]), answer.get("comment", "")
+        )
+        for person, version_id, step, answer in rows
         if answer and answer.get("outcome") == UNDECIDED
     }
     return list(cases.values())
+
+
+def find_case(person_id: UUID) -> Case | None:
+    """What a person answered, while they wait for HR's word."""
+    return next((case for case in list_cases() if case.person.id == person_id), None)
+
+
+def _in_words(version_id: UUID, key: str, answers: dict[str, str]) -> list[tuple[str, str]]:
+    steps = courses.get_course(version_id).steps()
+    step = next(each for each in steps if isinstance(each, AboutYou) and each.key == key)
+    return [
+        (question.text, option.text)
+        for question in step.questions
+        for option in question.options
+        if answers.get(question.id) == option.id
+    ]
 
 
 def list_decisions() -> Sequence[ScopeDecision]:

@@ -19,10 +19,9 @@ ROLE_WORDS = {
 class SyncForm(FlaskForm):
     """How the directory is read."""
 
-    dry = BooleanField(_l("Only say what would change"), default=True)
+    dry = BooleanField(_l("Only show what would change"), default=True)
     force = BooleanField(
-        _l("Believe it even if the numbers look wrong"),
-        description=_l("An answer that is not complete is never believed."),
+        _l("Accept it even if the numbers look wrong"),
     )
 
 
@@ -31,7 +30,9 @@ class TraceForm(FlaskForm):
 
     username = StringField(
         _l("Username or work email (optional)"),
-        description=_l("Follows this person’s sign-in as far as it goes without a password."),
+        description=_l(
+            "Name somebody who cannot sign in, and we follow each step up to the password."
+        ),
         validators=[Length(max=256)],
         render_kw={"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"},
     )
@@ -46,7 +47,7 @@ class GrantForm(FlaskForm):
     role = SelectField(
         _l("Role"), choices=[SelectChoice(role.value, words) for role, words in ROLE_WORDS.items()]
     )
-    until = DayField(_l("Last day"), validators=[InputRequired(_l("Write the day as 2027-01-30"))])
+    until = DayField(_l("Last day"), validators=[InputRequired(_l("Choose the last day"))])
     reason = TextAreaField(
         _l("Reason"), validators=[DataRequired(_l("Write a reason")), Length(max=1000)]
     )

@@ -2,8 +2,9 @@
 
 from uuid import UUID
 
-from flask import Blueprint, redirect, render_template, url_for
+from flask import Blueprint, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
 from flask_login import current_user
 
 from portal.config import Role
@@ -56,7 +57,7 @@ def list_roles() -> ResponseReturnValue:
     form = forms.GrantForm()
     if form.validate_on_submit():
         try:
-            roles.grant(
+            made = roles.grant(
                 form.username.data,
                 Role(form.role.data),
                 until=form.until.data,
@@ -66,6 +67,10 @@ def list_roles() -> ResponseReturnValue:
         except Refused as refusal:
             form.username.errors = [str(refusal)]
         else:
+            words = forms.ROLE_WORDS[Role(made.role)]
+            flash(
+                _("%(name)s has a role now: %(role)s.", name=form.username.data.strip(), role=words)
+            )
             return redirect(url_for(".list_roles"))
     return render_template(
         "directory/list_roles.html",
@@ -81,4 +86,5 @@ def list_roles() -> ResponseReturnValue:
 def end_grant(grant_id: UUID) -> ResponseReturnValue:
     """End a grant before its last day."""
     roles.end_grant(grant_id, by=current_user)
+    flash(_("The role has ended."))
     return redirect(url_for(".list_roles"))

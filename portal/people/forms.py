@@ -43,8 +43,8 @@ class PasswordForm(FlaskForm):
     """Another password, of who has one here."""
 
     old = PasswordField(
-        _l("Password now"),
-        validators=[InputRequired(_l("Enter your password"))],
+        _l("Current password"),
+        validators=[InputRequired(_l("Enter your current password"))],
         render_kw={"autocomplete": "current-password"},
     )
     new = PasswordField(

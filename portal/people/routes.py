@@ -194,7 +194,7 @@ def set_code() -> ResponseReturnValue:
     if waiting is None:
         raise NotFound
     secret, address = waiting
-    code = segno.make(address, error="m", micro=False).svg_inline(scale=4, omitsize=False)
+    code = segno.make(address, error="m", micro=False).svg_inline(scale=4, light="#fff")
     return render_template(
         "people/set_code.html",
         form=form,

@@ -93,5 +93,5 @@ def test_hr_looks_at_the_rows_and_confirms_in_the_browser(app, harper, sign_in):
     assert "Choose a CSV file" in none
     assert "UTF-8" in binary
     assert "Jo &lt;b&gt;Kowal" in page
-    assert "1 of 1 can be invited" in page
-    assert "1 invitations are on their way" in done
+    assert "1 of 1 row is good" in page
+    assert "1 invitation is on its way" in done

@@ -62,7 +62,14 @@ def test_answers_that_settle_nothing_wait_for_hr_with_their_comment(app, duty, j
     (case,) = scope.list_cases()
 
     assert case.person.id == jo.id
-    assert case.answers == ANSWERS
+    assert case.answers == [
+        (
+            "Who employs you?",
+            "A club, society or other group that serves people in City spaces or for the City",
+        ),
+        ("Would a resident take you for the City?", "Sometimes, or I am not sure"),
+        ("Do you see the City's information or hold one of its accounts?", "Neither"),
+    ]
     assert case.comment == "We clean the ice at night."
     assert "Conflict of interest" in sections(duty)
 
@@ -160,5 +167,5 @@ def test_hr_decides_in_the_browser(app, duty, jo, sign_in):
     assert "We clean the ice at night." in waiting
     assert "Choose in scope or not in scope" in blank
     assert "Write a reason" in blank
-    assert "Nobody waits." in done
+    assert "Nobody is waiting." in done
     assert browser.get("/contractors/scope/decide").status_code == 404

@@ -12,7 +12,7 @@ from portal.directory.roles import EXPIRE
 from portal.errors import NotFound, Refused
 from portal.people import local, services
 from portal.people.limits import SignInRefused
-from portal.people.models import Person, RoleGrant
+from portal.people.models import Person, RoleGrant, Sync
 from portal.people.services import identify
 from tests.factories import make_person
 from tests.fakes import RIGHT
@@ -129,6 +129,24 @@ def test_the_page_says_who_may_do_what_and_why(app, door, fake, taylor, sign_in)
     assert "by the group portal-hr" in page
     assert "Holiday." in page
     assert "Ended" in ended
+
+
+def test_the_readings_are_told_in_words_whatever_they_found(app, taylor, sign_in):
+    browser = sign_in(db.session.get(Person, taylor.id))
+    blank = browser.get("/directory/").text
+    for counts in ({"joined": 1, "moved": 2}, {}):
+        ended = db.utc_now()
+        db.session.add(Sync(is_dry=False, is_forced=False, ended_at=ended, people=9, counts=counts))
+    db.finish(keep=True)
+
+    page = browser.get("/directory/").text
+    found = db.session.scalars(select(Sync)).all()
+    one = next(each for each in found if each.counts)
+
+    assert "was not read yet" in blank
+    assert "1 joined, 2 moved<" in page
+    assert "nothing changed<" in page
+    assert "9 people read: 1 joined, 2 moved." in browser.get(f"/directory/syncs/{one.id}").text
 
 
 def test_break_glass_makes_an_administrator_whose_use_is_an_alarm(app, door, caplog, clock):

@@ -1,15 +1,19 @@
 """axe-core finds nothing on any page: light and dark, phone and desk, with errors shown."""
 
 import re
+from datetime import timedelta
 
+import pyotp
 import pytest
 
+from portal import db
 from portal.demo import lot, pace
 from portal.people.demo_people import everybody
 from tests.conftest import ROOT
 from tests.journeys.walking import Walker
 
 AXE = (ROOT / "tests" / "axe.min.js").read_text()
+GUESTS_PASSWORD = "purple otters juggle lanterns"
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
 
@@ -137,8 +141,130 @@ def test_a_manager_finds_no_barrier(portal_server, new_page, kind, dark):
     morgan.sign_in("morgan.dubois")
     morgan.page.wait_for_url("**/learning/")
     watcher = Watcher(morgan.page)
-    for path in ("/team/", "/team/?show=all", "/team/crew-list", "/team/deputy"):
+    for path in ("/team/", "/team/?show=all", "/team/crew-list", "/contractors/", "/team/deputy"):
         morgan.page.goto(portal_server.url + path)
         watcher.look()
     morgan.page.get_by_role("button", name="Save").click()
+    watcher.look()
+
+
+PEOPLE = (
+    "name,email,firm,work,starts_on,ends_on,sponsor\n"
+    "Good Row,,Long Name of a Firm and Sons,Surveys,2020-01-01,{later},avery.chen\n"
+    ",not-an-address,,,30/01/2027,,nobody\n"
+)
+
+
+@pytest.mark.parametrize(("kind", "dark"), [("desktop", False), ("phone", True)])
+def test_who_invites_and_who_is_invited_find_no_barrier(portal_server, new_page, kind, dark):
+    harper = Walker(new_page(kind, javascript=True, dark=dark), portal_server.url, "x")
+    harper.sign_in("harper.singh")
+    harper.page.wait_for_url("**/learning/")
+    page, watcher = harper.page, Watcher(harper.page)
+    main = page.get_by_role("main")
+    later = db.utc_now().date() + timedelta(days=7)
+    for path in ("", "?search=nobody-at-all", "scope", "bulk"):
+        page.goto(f"{portal_server.url}/contractors/{path}")
+        watcher.look()
+    file = {"name": "people.csv", "mimeType": "text/csv", "buffer": b"x"}
+    for text in ("x", PEOPLE.format(later=later)):
+        page.get_by_label("CSV file").set_input_files({**file, "buffer": text.encode()})
+        main.get_by_role("button", name="Check the rows").click()
+        watcher.look()
+    page.goto(f"{portal_server.url}/contractors/invite")
+    main.get_by_role("button", name="Invite").click()
+    watcher.look()
+    page.get_by_label("Full name").fill(f"Robin {kind.title()}")
+    page.get_by_label("Firm or group (optional)").fill("Curling Club")
+    page.get_by_label("What they do").fill("Ice")
+    page.get_by_label("First day").fill(db.utc_now().date().isoformat())
+    page.get_by_label("Last day").fill(later.isoformat())
+    page.get_by_label("Sponsor’s username").fill("avery.chen")
+    main.get_by_role("button", name="Invite").click()
+    watcher.look()
+    here = page.url
+    page.get_by_role("button", name="Print a letter").click()
+    watcher.look()
+    link = main.get_by_text("/contractors/welcome/").inner_text()
+    username = main.get_by_text(re.compile(r"^c-robin\.")).inner_text()
+    for path in (here, f"{here}/end", f"{here}/extend"):
+        page.goto(path)
+        watcher.look()
+    main.get_by_role("button").click()
+    watcher.look()
+
+    guest = Walker(new_page(kind, javascript=True, dark=dark), portal_server.url, "x")
+    page, watcher = guest.page, Watcher(guest.page)
+    main = page.get_by_role("main")
+    page.goto(link)
+    watcher.look()
+    page.get_by_label("Choose a password").fill("short")
+    main.get_by_role("button", name="Save the password").click()
+    watcher.look()
+    page.get_by_label("Choose a password").fill(GUESTS_PASSWORD)
+    main.get_by_role("button", name="Save the password").click()
+    page.wait_for_url("**/learning/")
+    watcher.look()
+    page.goto(link)
+    watcher.look()
+    page.goto(f"{portal_server.url}/people/account")
+    watcher.look()
+    main.get_by_role("button", name="Change the password").click()
+    watcher.look()
+    main.get_by_role("button", name="Ask me for a code").click()
+    watcher.look()
+    main.get_by_role("button", name="Turn on the code").click()
+    watcher.look()
+    key = main.get_by_text(re.compile("^[A-Z2-7]{32}$")).inner_text()
+    page.get_by_label("Code", exact=True).fill(pyotp.TOTP(key).now())
+    main.get_by_role("button", name="Turn on the code").click()
+    watcher.look()
+    guest.sign_out()
+    guest.sign_in(username, GUESTS_PASSWORD)
+    watcher.look()
+    main.get_by_role("button", name="Sign in").click()
+    watcher.look()
+
+    page, watcher = harper.page, Watcher(harper.page)
+    main = page.get_by_role("main")
+    page.goto(here)
+    watcher.look()
+    page.get_by_role("link", name="Decide if they are in scope").click()
+    watcher.look()
+    main.get_by_role("button").click()
+    watcher.look()
+    page.get_by_label("Not in scope").check()
+    page.get_by_label("Reason").fill("Their own club.")
+    main.get_by_role("button").click()
+    watcher.look()
+    page.goto(f"{here}/end")
+    main.get_by_role("button").click()
+    watcher.look()
+
+
+@pytest.mark.parametrize(("kind", "dark"), [("phone", False), ("desktop", True)])
+def test_an_administrator_finds_no_barrier(portal_server, new_page, kind, dark):
+    taylor = Walker(new_page(kind, javascript=True, dark=dark), portal_server.url, "x")
+    taylor.sign_in("taylor.bear")
+    taylor.page.wait_for_url("**/learning/")
+    page, watcher = taylor.page, Watcher(taylor.page)
+    main = page.get_by_role("main")
+    page.goto(f"{portal_server.url}/directory/")
+    watcher.look()
+    page.get_by_role("table").get_by_role("link").last.click()
+    watcher.look()
+    page.goto(f"{portal_server.url}/directory/check")
+    watcher.look()
+    page.get_by_label("Username or work email (optional)").fill("drew.former")
+    main.get_by_role("button", name="Check now").click()
+    watcher.look()
+    page.goto(f"{portal_server.url}/directory/roles")
+    main.get_by_role("button", name="Give the role").click()
+    watcher.look()
+    page.get_by_label("Username").fill("lukasz.nguyen")
+    page.get_by_label("Last day").fill(db.utc_now().date().isoformat())
+    page.get_by_label("Reason").fill("Covers a leave.")
+    main.get_by_role("button", name="Give the role").click()
+    watcher.look()
+    main.get_by_role("button", name="End it now").first.click()
     watcher.look()
