@@ -14,7 +14,6 @@ from portal.people.services import Identity
 
 COLUMNS = ("name", "email", "firm", "work", "starts_on", "ends_on", "sponsor")
 MOST_ROWS = 500
-EXAMPLE = "name,email,firm,work,starts_on,ends_on,sponsor\r\n"
 
 
 @dataclass(frozen=True)

@@ -131,6 +131,7 @@ def invite(guest: Guest, *, by: Identity) -> Person:
     db.session.add(person)
     db.session.flush()
     local.create(person, guest.full_name)
+    sponsor.audiences = sorted({*sponsor.audiences, "sponsor"})
     note_change(person.id, "joined")
     audit.record("contractor.invited", subject=person.id, actor=by.id, sponsor=str(sponsor.id))
     return person

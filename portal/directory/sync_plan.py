@@ -23,6 +23,7 @@ class Known:
 
     rows: dict[str, dict[str, Any]] = field(default_factory=dict)
     grants: dict[UUID, list[str]] = field(default_factory=dict)
+    sponsors: set[UUID] = field(default_factory=set)  # of those whom the directory does not know
 
 
 class Plan:
@@ -41,6 +42,7 @@ class Plan:
         self.lines: list[list[str]] = []  # what, name, before, after
         self._ids: dict[str, UUID] = {}
         self._names: dict[UUID | None, str] = {}
+        self._sponsors: set[UUID | None] = set()
 
     def read(self, entries: Sequence[Entry]) -> Self:
         """Compare the directory's people with ours. Raises Misbehaving for an id that repeats."""
@@ -53,6 +55,9 @@ class Plan:
         self._ids = {each: rows[each]["id"] if each in rows else uuid4() for each in people}
         self._names = {row["id"]: row["full_name"] for row in rows.values()}
         self._names |= {self._ids[each]: entry.full_name for each, entry in people.items()}
+        contractors = (entry for entry in entries if entry.kind == "contractor")
+        self._sponsors = {*self._known.sponsors}
+        self._sponsors |= {self._ids.get(entry.manager_id or "") for entry in contractors}
         for each, entry in people.items():
             if is_excluded(entry, self._door.excluded):
                 self._say("filtered", entry.username or entry.full_name, after=entry.dn)
@@ -69,7 +74,9 @@ class Plan:
         above = self._ids.get(entry.manager_id or "")
         link = "sponsor_id" if entry.kind == "contractor" else "manager_id"
         return {
-            **facts_of(self._door, entry, scope=scope),
+            **facts_of(
+                self._door, entry, scope=scope, vouches=self._ids[entry.id] in self._sponsors
+            ),
             "manager_id": None,
             "sponsor_id": None,
             link: above,

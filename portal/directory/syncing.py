@@ -122,6 +122,13 @@ def _known() -> Known:
         grants = select(RoleGrant.person_id, RoleGrant.role).where(in_force())
         for person_id, role in session.execute(grants):
             known.grants.setdefault(person_id, []).append(role)
+        known.sponsors.update(
+            session.scalars(
+                select(Person.sponsor_id)
+                .join(LocalAccount, LocalAccount.person_id == Person.id)
+                .where(Person.sponsor_id.is_not(None), Person.left_on.is_(None))
+            )
+        )
     return known
 
 

@@ -29,6 +29,7 @@ def register(door: Door, entry: Entry) -> Person:
     person = db.session.scalar(select(Person).filter_by(directory_id=entry.id))
     if entry.is_manager is None and person is not None:
         entry = replace(entry, is_manager=leads(person.id))
+    vouches = person is not None and sponsors(person.id)
     if person is None:
         person = Person(directory_id=entry.id, **facts_of(door, entry))
         db.session.add(person)
@@ -36,7 +37,7 @@ def register(door: Door, entry: Entry) -> Person:
         note_change(person.id, "joined")
     else:
         before = person.department, person.kind
-        for name, value in facts_of(door, entry, scope=person.scope).items():
+        for name, value in facts_of(door, entry, scope=person.scope, vouches=vouches).items():
             setattr(person, name, value)
         for what, was, now in zip(
             ("department", "kind"), before, (person.department, person.kind), strict=True
@@ -56,6 +57,12 @@ def register(door: Door, entry: Entry) -> Person:
 def leads(person_id: UUID) -> bool:
     """Whether employees had this person as manager when everybody was last read."""
     found = select(Person.id).where(Person.manager_id == person_id, Person.left_on.is_(None))
+    return db.session.scalar(found.limit(1)) is not None
+
+
+def sponsors(person_id: UUID) -> bool:
+    """Whether somebody works here for whom this person vouches."""
+    found = select(Person.id).where(Person.sponsor_id == person_id, Person.left_on.is_(None))
     return db.session.scalar(found.limit(1)) is not None
 
 
@@ -122,8 +129,9 @@ def note_change(
     )
 
 
-def facts_of(door: Door, entry: Entry, *, scope: str = "") -> dict[str, Any]:
-    """What a person's row holds of the entry; `scope` is what HR decided about them."""
+def facts_of(door: Door, entry: Entry, *, scope: str = "", vouches: bool = False) -> dict[str, Any]:
+    """What a person's row holds of the entry; `scope` is what HR decided about them,
+    `vouches` whether they are somebody's sponsor."""
     audiences = {entry.kind}
     if entry.is_manager:
         audiences.add("manager")
@@ -131,6 +139,8 @@ def facts_of(door: Door, entry: Entry, *, scope: str = "") -> dict[str, Any]:
         audiences.add("custodian")
     if scope:
         audiences.add(scope)
+    if vouches:
+        audiences.add("sponsor")
     return {
         "username": entry.username[:200],
         "full_name": entry.full_name[:200],

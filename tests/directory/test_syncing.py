@@ -319,12 +319,28 @@ def test_an_ou_that_was_always_empty_stops_no_reading_and_one_that_empties_does(
     assert sync(ours, force=True).counts == {"absent": 1}
 
 
+def test_a_sponsor_is_known_as_one_and_finds_the_contractors_page(app, door, fake, sign_in):
+    boss = fake.put(replace(ADA, id=str(uuid4()), username="boss", full_name="The Boss"))
+    fake.put(replace(ADA, kind="contractor", manager_id=boss.id))
+    sync(door)
+
+    assert person(boss).audiences == ["employee", "sponsor"]
+    assert "/contractors/" in sign_in(person(boss)).get("/learning/").text
+    db.finish(keep=True)
+    services.sign_in(door, "boss", RIGHT, address="198.51.100.7")
+    assert person(boss).audiences == ["employee", "sponsor"]
+
+
 def test_a_change_and_its_history_are_written_together(app, door, fake, monkeypatch):
     sync(door)
     fake.put(replace(ADA, department="Finance"))
 
-    def killed(*_args, **_details):
-        raise OSError("killed")
+    record_many = syncing.audit.record_many
+
+    def killed(action, **details):
+        if action == "person.moved":
+            raise OSError("killed")
+        return record_many(action, **details)
 
     monkeypatch.setattr(syncing.audit, "record_many", killed)
     with pytest.raises(OSError, match="killed"):
@@ -332,7 +348,8 @@ def test_a_change_and_its_history_are_written_together(app, door, fake, monkeypa
     assert person().department == "Transit"
     monkeypatch.undo()
     db.finish(keep=True)
-    jobs.give_back("sync", SYNC.due(1)[0])
+    (waiting,) = SYNC.due(1)
+    jobs.give_back("sync", waiting)
     work(SYNC)
 
     assert history(person())[-1] == ("department", "Transit", "Finance")
