@@ -264,6 +264,8 @@ def _complaints(settings: Settings) -> list[str]:
             path = getattr(part, item.name)
             if item.name.endswith("_file") and path and not Path(path).is_file():
                 found.append(f"{prefix}{item.name.upper()}: there is no file {path}.")
+            elif item.name.endswith("_file") and path and not os.access(path, os.R_OK):
+                found.append(f"{prefix}{item.name.upper()}: {path} may not be read by this user.")
     found += _sso_complaints(settings)
     if settings.smtp_security not in {"starttls", "tls", "none"}:
         found.append("PORTAL_SMTP_SECURITY: write starttls, tls or none.")

@@ -65,6 +65,15 @@ def test_a_short_secret_is_refused(production, tmp_path):
     assert "at least 32 bytes" in problems(production)[0]
 
 
+def test_a_key_that_belongs_to_somebody_else_is_named(production, tmp_path, monkeypatch):
+    key = str(tmp_path / "checkpoint.pem")
+    monkeypatch.setattr("os.access", lambda path, _how: str(path) != key)  # root may read all
+
+    assert problems(production) == [
+        f"PORTAL_CHECKPOINT_KEY_FILE: {key} may not be read by this user."
+    ]
+
+
 @pytest.mark.parametrize(
     ("name", "value", "words"),
     [

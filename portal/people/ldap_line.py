@@ -371,7 +371,7 @@ class Line:
 
     def _wanted_attributes(self) -> list[str]:
         own = {*self._directory.attributes.values(), self._settings.id_attr}
-        own |= {self._settings.login_attrs[0], "sn", "pwdAccountLockedTime"}
+        own |= {self._settings.login_attrs[0], "cn", "sn", "pwdAccountLockedTime"}
         own |= {"userAccountControl", "accountExpires"}
         return sorted(own)
 

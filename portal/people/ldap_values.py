@@ -41,7 +41,7 @@ def entry_of(
         id=id_text(settings.kind, ids),
         dn=str(row["dn"]),
         username=text(values, settings.login_attrs[0]),
-        full_name=said("full_name"),
+        full_name=said("full_name") or text(values, "cn"),
         family_name=text(values, "sn"),
         email=said("email"),
         language=said("language")[:2].lower(),

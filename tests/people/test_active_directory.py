@@ -164,6 +164,13 @@ class TestPeople:
     def test_who_has_employees_is_a_manager(self, directory):
         assert directory.authenticate("morgan", PASSWORD).is_manager
 
+    def test_who_has_no_display_name_has_a_name_nevertheless(self, domain, directory):
+        dn = domain.person("Nora Newman", "nora")
+        domain.admin.modify(dn, {"displayName": [(MODIFY_DELETE, [])]})  # New-ADUser sets none
+        domain.check()
+
+        assert directory.authenticate("nora", PASSWORD).full_name == "Nora Newman"
+
     def test_a_rename_and_a_move_leave_the_id(self, domain, directory):
         dn = domain.person("Mona Before", "mona")
         before = directory.authenticate("mona", PASSWORD)
