@@ -41,9 +41,9 @@ class Misconfigured(Exception):
         self.problems = problems
 
 
-def _setting(default: Any, about: str) -> Any:
-    """A setting with its line for the README table; `default` is text as the environment gives."""
-    return field(default=default, metadata={"about": about})
+def _setting(default: Any, about: str, *, ad: Any = None) -> Any:
+    """A setting with its line for the README table; `ad` is its default for Active Directory."""
+    return field(default=default, metadata={"about": about, "ad": ad})
 
 
 @dataclass(frozen=True)
@@ -56,9 +56,17 @@ class LdapSettings:
     bind_dn: str = _setting("", "The service account that searches")
     bind_password_file: str = _setting("", "File that holds the service account's password")
     user_bases: tuple[str, ...] = _setting((), "Where people are, separated by `;`")
-    user_filter: str = _setting("(objectClass=person)", "Which entries are people")
-    login_attrs: tuple[str, ...] = _setting(("uid", "mail"), "What a person may type to sign in")
-    id_attr: str = _setting("entryUUID", "The id that survives renames and moves")
+    user_filter: str = _setting(
+        "(objectClass=person)",
+        "Which entries are people",
+        ad="(&(objectCategory=person)(objectClass=user))",
+    )
+    login_attrs: tuple[str, ...] = _setting(
+        ("uid", "mail"),
+        "What a person may type to sign in; the first is the username",
+        ad=("sAMAccountName", "userPrincipalName", "mail"),
+    )
+    id_attr: str = _setting("entryUUID", "The id that survives renames and moves", ad="objectGUID")
     attr_map: tuple[str, ...] = _setting(
         (
             "full_name=cn",
@@ -74,6 +82,18 @@ class LdapSettings:
             "union_scope=unionScope",
         ),
         "`field=attribute` pairs, separated by `;`",
+        ad=(
+            "full_name=displayName",
+            "email=mail",
+            "language=preferredLanguage",
+            "department=department",
+            "job_title=title",
+            "kind=employeeType",
+            "manager=manager",
+            "started_on=whenCreated",
+            "ends_on=accountExpires",
+            "location=physicalDeliveryOfficeName",
+        ),
     )
     role_groups: tuple[str, ...] = _setting((), "`group DN or name=role` pairs, separated by `;`")
     custodian_group: str = _setting("", "Group of those who hold an official account")
@@ -89,6 +109,11 @@ class LdapSettings:
     sync_max_leavers: int = _setting(5, "Per cent who may leave between two readings; or 5 people")
     sync_min_users: int = _setting(1, "A reading with fewer people than this is not believed")
     password_help_url: str = _setting("", "Where a person changes or resets the password")
+
+
+AD_DEFAULTS = {
+    item.name: item.metadata["ad"] for item in fields(LdapSettings) if item.metadata["ad"]
+}
 
 
 @dataclass(frozen=True)
@@ -184,7 +209,8 @@ class Settings:
     def from_env(cls, env: Mapping[str, str] = os.environ) -> Self:
         """Read PORTAL_* from the environment. Raises Misconfigured with one line per problem."""
         problems: list[str] = []
-        ldap = LdapSettings(**_read(LdapSettings, env, "PORTAL_LDAP_", problems))
+        given = _read(LdapSettings, env, "PORTAL_LDAP_", problems)
+        ldap = LdapSettings(**(AD_DEFAULTS | given if given.get("kind") == "ad" else given))
         settings = cls(**_read(cls, env, "PORTAL_", problems), ldap=ldap)
         problems += _complaints(settings)
         if problems:
@@ -232,14 +258,14 @@ def _complaints(settings: Settings) -> list[str]:
         found.append("PORTAL_ENV: write demo or production.")
     if not _writable(settings.data_dir):
         found.append(f"PORTAL_DATA_DIR: {settings.data_dir} cannot be written to.")
-    for pair in settings.ldap.role_groups:
-        if pair.rpartition("=")[2] not in set(Role):
-            found.append(f"PORTAL_LDAP_ROLE_GROUPS: {pair!r} does not end in one of our roles.")
+    found += _ldap_complaints(settings.ldap)
     for prefix, part in (("PORTAL_", settings), ("PORTAL_LDAP_", settings.ldap)):
         for item in fields(part):
             path = getattr(part, item.name)
             if item.name.endswith("_file") and path and not Path(path).is_file():
                 found.append(f"{prefix}{item.name.upper()}: there is no file {path}.")
+            elif item.name.endswith("_file") and path and not os.access(path, os.R_OK):
+                found.append(f"{prefix}{item.name.upper()}: {path} may not be read by this user.")
     found += _sso_complaints(settings)
     if settings.smtp_security not in {"starttls", "tls", "none"}:
         found.append("PORTAL_SMTP_SECURITY: write starttls, tls or none.")
@@ -247,6 +273,20 @@ def _complaints(settings: Settings) -> list[str]:
         found.append("PORTAL_SMTP_SECURITY: none is for a server on this machine only.")
     if not settings.is_demo:
         found += _production_complaints(settings)
+    return found
+
+
+def _ldap_complaints(ldap: LdapSettings) -> list[str]:
+    found = [
+        f"PORTAL_LDAP_ROLE_GROUPS: {pair!r} does not end in one of our roles."
+        for pair in ldap.role_groups
+        if pair.rpartition("=")[2] not in set(Role)
+    ]
+    if ldap.kind not in {"openldap", "ad"}:
+        found.append("PORTAL_LDAP_KIND: write openldap or ad.")
+    groups = (ldap.role_groups, ldap.custodian_group, ldap.audience_groups, ldap.required_group)
+    if ldap.urls and any(groups) and not ldap.group_base:
+        found.append("PORTAL_LDAP_GROUP_BASE: say where the groups that you name are.")
     return found
 
 
@@ -274,6 +314,9 @@ def _production_complaints(settings: Settings) -> list[str]:
         found.append("PORTAL_CHECKPOINT_KEY_FILE: production needs a key of its own.")
     if not settings.ldap.urls:
         found.append("PORTAL_LDAP_URLS: the demo directory is not for production.")
+    for name in ("bind_dn", "bind_password_file", "user_bases"):
+        if settings.ldap.urls and not getattr(settings.ldap, name):
+            found.append(f"PORTAL_LDAP_{name.upper()}: production needs it.")
     if not settings.ldap.ca_file:
         found.append("PORTAL_LDAP_CA_FILE: name the authority that signed the certificate.")
     if not settings.base_url.startswith("https://"):

@@ -26,7 +26,7 @@ from ldap3 import MODIFY_ADD, MODIFY_REPLACE, NONE, Connection, Server
 from ldap3.core.exceptions import LDAPException
 from ldap3.utils.dn import escape_rdn
 
-from portal.config import LdapSettings
+from portal.config import AD_DEFAULTS, LdapSettings
 from portal.people import demo_keys
 from tests.servers import find_program
 
@@ -180,22 +180,9 @@ def samba() -> Iterator[Samba]:
             bind_dn=f"CN=svc-portal,CN=Users,{BASE}",
             bind_password_file=str(folder / "service-password"),
             user_bases=(STAFF, CONTRACTORS),
-            user_filter="(&(objectCategory=person)(objectClass=user))",
-            login_attrs=("sAMAccountName", "userPrincipalName", "mail"),
-            id_attr="objectGUID",
-            attr_map=(
-                "full_name=displayName",
-                "email=mail",
-                "department=department",
-                "job_title=title",
-                "kind=employeeType",
-                "manager=manager",
-                "started_on=whenCreated",
-                "ends_on=accountExpires",
-                "location=physicalDeliveryOfficeName",
-            ),
             group_base=ROLES,
             deadline=20,  # two cores may be busy
+            **AD_DEFAULTS,
         )
         running = Samba(plain, folder, settings, admin)
         _fill(running)

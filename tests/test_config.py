@@ -1,4 +1,4 @@
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import pytest
 
@@ -20,6 +20,9 @@ def production(tmp_path):
         "PORTAL_CHECKPOINT_KEY_FILE": str(tmp_path / "checkpoint.pem"),
         "PORTAL_LDAP_URLS": "ldaps://a.example;ldap://b.example",
         "PORTAL_LDAP_CA_FILE": str(tmp_path / "ca.pem"),
+        "PORTAL_LDAP_BIND_DN": "cn=portal,dc=example",
+        "PORTAL_LDAP_BIND_PASSWORD_FILE": str(tmp_path / "secret"),
+        "PORTAL_LDAP_USER_BASES": "dc=example",
     }
 
 
@@ -42,6 +45,9 @@ def test_production_starts_when_all_is_set(production):
         ({"PORTAL_LDAP_URLS": ""}, "PORTAL_LDAP_URLS: the demo directory is not for production"),
         ({"PORTAL_LDAP_URLS": "http://a.example"}, "neither ldaps:// nor ldap:// with StartTLS"),
         ({"PORTAL_LDAP_CA_FILE": ""}, "PORTAL_LDAP_CA_FILE: name the authority"),
+        ({"PORTAL_LDAP_BIND_DN": ""}, "PORTAL_LDAP_BIND_DN: production needs it"),
+        ({"PORTAL_LDAP_USER_BASES": ""}, "PORTAL_LDAP_USER_BASES: production needs it"),
+        ({"PORTAL_LDAP_ROLE_GROUPS": "portal-hr=hr"}, "PORTAL_LDAP_GROUP_BASE: say where"),
         ({"PORTAL_BASE_URL": "http://portal.example"}, "production needs an https:// address"),
         ({"PORTAL_DATA_DIR": "/proc/nowhere"}, "PORTAL_DATA_DIR: /proc/nowhere cannot be written"),
         ({"PORTAL_SEAL_FILE": "/no/such.p12"}, "PORTAL_SEAL_FILE: there is no file /no/such.p12"),
@@ -59,6 +65,15 @@ def test_a_short_secret_is_refused(production, tmp_path):
     assert "at least 32 bytes" in problems(production)[0]
 
 
+def test_a_key_that_belongs_to_somebody_else_is_named(production, tmp_path, monkeypatch):
+    key = str(tmp_path / "checkpoint.pem")
+    monkeypatch.setattr("os.access", lambda path, _how: str(path) != key)  # root may read all
+
+    assert problems(production) == [
+        f"PORTAL_CHECKPOINT_KEY_FILE: {key} may not be read by this user."
+    ]
+
+
 @pytest.mark.parametrize(
     ("name", "value", "words"),
     [
@@ -67,6 +82,7 @@ def test_a_short_secret_is_refused(production, tmp_path):
         ("PORTAL_TIME_ZONE", "Mars/Base", "no time zone"),
         ("PORTAL_ENV", "test", "demo or production"),
         ("PORTAL_LDAP_ROLE_GROUPS", "cn=x=boss", "does not end in one of our roles"),
+        ("PORTAL_LDAP_KIND", "AD", "write openldap or ad"),
     ],
 )
 def test_a_setting_that_makes_no_sense_is_named(tmp_path, name, value, words):
@@ -74,6 +90,17 @@ def test_a_setting_that_makes_no_sense_is_named(tmp_path, name, value, words):
 
     assert line.startswith(name)
     assert words in line
+
+
+def test_active_directory_has_defaults_of_its_own_that_a_setting_replaces(tmp_path):
+    start = {"PORTAL_DATA_DIR": str(tmp_path), "PORTAL_LDAP_KIND": "ad"}
+    ldap = Settings.from_env(start).ldap
+    by_mail = Settings.from_env(start | {"PORTAL_LDAP_LOGIN_ATTRS": "mail"}).ldap
+
+    assert (ldap.id_attr, ldap.login_attrs[0]) == ("objectGUID", "sAMAccountName")
+    assert "full_name=displayName" in ldap.attr_map
+    assert "objectCategory=person" in ldap.user_filter
+    assert by_mail == replace(ldap, login_attrs=("mail",))
 
 
 def test_the_secret_of_the_demo_is_made_once_and_for_its_owner_alone(tmp_path):
@@ -84,6 +111,13 @@ def test_the_secret_of_the_demo_is_made_once_and_for_its_owner_alone(tmp_path):
     assert (tmp_path / "secret-key").stat().st_mode & 0o777 == 0o600
 
 
+def shown_default(value: object) -> str:
+    """A default as the environment would give it."""
+    text = ";".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    text = text.replace(f"{ROOT}/", "")
+    return f"`{text}`" if text else "none"
+
+
 def settings_table() -> str:
     """The table of README, made from the code: `python -m tests.test_config` prints it."""
     lines = ["| variable | default | what it is |", "| --- | --- | --- |"]
@@ -91,11 +125,9 @@ def settings_table() -> str:
         for item in fields(kind):
             if "about" not in item.metadata:
                 continue
-            value = item.default
-            if isinstance(value, tuple):
-                value = ";".join(map(str, value))
-            text = str(value).replace(f"{ROOT}/", "")
-            shown = f"`{text}`" if text else "none"
+            shown = shown_default(item.default)
+            if item.metadata["ad"]:
+                shown += f"; ad: {shown_default(item.metadata['ad'])}"
             lines.append(f"| `{prefix}{item.name.upper()}` | {shown} | {item.metadata['about']} |")
     return "\n".join(lines)
 

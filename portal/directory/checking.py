@@ -68,7 +68,7 @@ def check(door: Door) -> Iterator[Check]:
         for base in door.ldap.user_bases:
             yield _check_base(line, base, people)
         yield from _check_people(door, people)
-        yield from _check_groups(directory, line)
+        yield from _check_groups(directory, line, people)
         yield _check_lockout(door, line)
     except (LDAPException, OSError, Misbehaving) as fault:
         yield Check("bad", answering, str(fault), _("See the server’s own log at this time."))
@@ -194,11 +194,18 @@ def _check_base(line: Line, base: str, people: list[Entry]) -> Check:
             "Check USER_BASES, USER_FILTER and ID_ATTR, and that the server lets the service "
             "account read everybody, without a size limit."
         )
+        if "userAccountControl" in str(fault):
+            remedy = _ad_rights()
         return Check("bad", base, str(fault), remedy)
     people += below
     if not below:
         return Check("bad", base, _("Nobody is here."), _("Check USER_BASES and USER_FILTER."))
     return Check("good", base, _("%(count)s people, read to the last page.", count=len(below)))
+
+
+def _ad_rights() -> str:
+    """What lets an account read userAccountControl, memberOf and tokenGroups."""
+    return str(_("Add the service account to the group “Pre-Windows 2000 Compatible Access”."))
 
 
 def _check_people(door: Door, people: list[Entry]) -> Iterator[Check]:
@@ -239,14 +246,28 @@ def _check_people(door: Door, people: list[Entry]) -> Iterator[Check]:
         )
 
 
-def _check_groups(directory: LdapDirectory, line: Line) -> Iterator[Check]:
+def _check_groups(directory: LdapDirectory, line: Line, people: list[Entry]) -> Iterator[Check]:
+    """Each group, who is in it, and whether a person's own groups may be read."""
+    known = {person.dn.lower() for person in people}
+    asks_on = bool(people) and directory.settings.kind == "ad"
     for name in directory.wanted_groups:
         try:
-            yield Check("good", name, line.group_dn(name))
+            dn = line.group_dn(name)
+            count = len(known & line.members_of(dn))
         except MISTAKES as fault:
             yield Check(
                 "bad", name, str(fault), _("Write the group’s whole DN, or correct GROUP_BASE.")
             )
+            asks_on = False
+            continue
+        said = _("%(dn)s, people in it: %(count)s", dn=dn, count=count)
+        remedy = _("Add people, or let the service account read who is in it.")
+        yield Check("good" if count else "look", name, said, "" if count else remedy)
+    if asks_on:
+        try:
+            line.groups_of(people[0].dn)
+        except Misbehaving as fault:
+            yield Check("bad", "tokenGroups", str(fault), _ad_rights())
 
 
 def _check_lockout(door: Door, line: Line) -> Check:

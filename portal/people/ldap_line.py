@@ -128,7 +128,7 @@ class Line:
             rows = self._raw("(objectClass=*)", [self._attribute("full_name")], found.manager_dn)
             sponsor = text(rows[0]["raw_attributes"], self._attribute("full_name")) if rows else ""
         required = self._settings.required_group
-        groups = self._groups_of(found.dn)
+        groups = self.groups_of(found.dn)
         if required and required not in groups:
             raise AccountClosed("not-in-group")
         return replace(found, sponsor=sponsor, groups=groups)
@@ -139,11 +139,12 @@ class Line:
 
     def members(self) -> dict[str, set[str]]:
         """Name of each wanted group -> lower-case DNs of its members, nested ones too."""
-        found: dict[str, set[str]] = {}
+        return {name: self.members_of(dn) for dn, name in self._directory.groups(self).items()}
+
+    def members_of(self, dn: str) -> set[str]:
+        """Lower-case DNs of the members of a group, nested ones too."""
         below = self._ad_members if self._settings.kind == "ad" else self._members_below
-        for dn, name in self._directory.groups(self).items():
-            found[name] = below(dn, set())
-        return found
+        return below(dn, set())
 
     def group_dn(self, name: str) -> str:
         """The DN of a group given by DN or by name. Raises Misbehaving if there is no such."""
@@ -284,7 +285,7 @@ class Line:
             if not cookie:
                 return
 
-    def _groups_of(self, dn: str) -> frozenset[str]:
+    def groups_of(self, dn: str) -> frozenset[str]:
         """Which of the wanted groups the person is in, directly or through other groups."""
         wanted = self._directory.groups(self)
         if not wanted:
@@ -357,7 +358,7 @@ class Line:
 
     def _wanted_attributes(self) -> list[str]:
         own = {*self._directory.attributes.values(), self._settings.id_attr}
-        own |= {self._settings.login_attrs[0], "sn", "pwdAccountLockedTime"}
+        own |= {self._settings.login_attrs[0], "cn", "sn", "pwdAccountLockedTime"}
         own |= {"userAccountControl", "accountExpires"}
         return sorted(own)
 

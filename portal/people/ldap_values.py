@@ -22,7 +22,8 @@ def entry_of(
 ) -> Entry:
     """One answer as an Entry; `attributes` maps our fields to the directory's.
 
-    Raises Misbehaving for an entry without an id.
+    Raises Misbehaving for an entry without an id, and where Active Directory doesn't say whether
+    an account is closed: leavers would seem to be back.
     """
     values = row["raw_attributes"]
 
@@ -34,11 +35,13 @@ def entry_of(
     ids = values_of(values, settings.id_attr)
     if not ids:  # all such people would be one and the same
         raise Misbehaving(f"{row['dn']} has no {settings.id_attr}")
+    if settings.kind == "ad" and not control:
+        raise Misbehaving(f"the service account may not read userAccountControl of {row['dn']}")
     return Entry(
         id=id_text(settings.kind, ids),
         dn=str(row["dn"]),
         username=text(values, settings.login_attrs[0]),
-        full_name=said("full_name"),
+        full_name=said("full_name") or text(values, "cn"),
         family_name=text(values, "sn"),
         email=said("email"),
         language=said("language")[:2].lower(),

@@ -72,7 +72,8 @@ def test_each_line_of_a_good_directory_is_good(door_to, ldap_settings):
     assert found["full_name"].said == found["department"].said == "100% of people have it."
     assert found["Closed accounts"].said == "1"
     assert found["Taken for no person"].said == "avery.chen"
-    assert found["portal-hr"].said == "cn=portal-hr,ou=groups,dc=portal,dc=demo"
+    hr = "cn=portal-hr,ou=groups,dc=portal,dc=demo"
+    assert found["portal-hr"].said.startswith(f"{hr}, people in it: ")
 
 
 def test_without_a_directory_it_says_which_setting_is_missing(door_to, demo):
@@ -195,6 +196,14 @@ def test_a_role_group_that_is_not_there(door_to, ldap_settings):
     assert found.what == "portal-typo"
     assert "does not resolve" in found.said
     assert "GROUP_BASE" in found.remedy
+
+
+def test_a_group_with_nobody_in_it_is_worth_a_look(door_to, ldap_settings):
+    found = lines(door_to(ldap_settings, role_groups=("portal-hr=hr",), user_bases=(CONTRACTORS,)))
+
+    assert found["portal-hr"].state == "look"
+    assert found["portal-hr"].said.endswith("people in it: 0")
+    assert found["portal-hr"].remedy
 
 
 def test_an_attribute_that_few_have_is_worth_a_look(door_to, ldap_settings):

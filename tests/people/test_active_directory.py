@@ -6,9 +6,12 @@ from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pytest
+from ldap3 import MODIFY_ADD, MODIFY_DELETE
 
+from portal.directory import checking
 from portal.people.directory import (
     AccountClosed,
     Entry,
@@ -16,6 +19,7 @@ from portal.people.directory import (
     MustChangePassword,
     WrongCredentials,
 )
+from portal.people.door import make_door
 from portal.people.ldap import LdapDirectory
 from portal.people.ldap_answers import classify
 from portal.people.ldap_line import Line
@@ -163,6 +167,13 @@ class TestPeople:
         assert found["morgan"]
         assert not found["casey"]
 
+    def test_who_has_no_display_name_has_a_name_nevertheless(self, domain, directory):
+        dn = domain.person("Nora Newman", "nora")
+        domain.admin.modify(dn, {"displayName": [(MODIFY_DELETE, [])]})  # New-ADUser sets none
+        domain.check()
+
+        assert directory.authenticate("nora", PASSWORD).full_name == "Nora Newman"
+
     def test_a_rename_and_a_move_leave_the_id(self, domain, directory):
         dn = domain.person("Mona Before", "mona")
         before = directory.authenticate("mona", PASSWORD)
@@ -297,6 +308,54 @@ class TestGroups:
 
         with pytest.raises(Misbehaving, match="does not tell the groups"):
             change("portal-hr").authenticate("nia", PASSWORD)
+
+
+@pytest.mark.server
+class TestOfAHardenedDomain:
+    """Where "Authenticated Users" may not read accounts, as domain hardening guides ask."""
+
+    @pytest.fixture(autouse=True)
+    def hardened(self, domain: Samba) -> Iterator[None]:
+        group = f"CN=Pre-Windows 2000 Compatible Access,CN=Builtin,{BASE}"
+        everybody = f"CN=S-1-5-11,CN=ForeignSecurityPrincipals,{BASE}"
+        domain.admin.modify(group, {"member": [(MODIFY_DELETE, [everybody])]})
+        domain.check()
+        yield
+        domain.admin.modify(group, {"member": [(MODIFY_ADD, [everybody])]})
+        domain.check()
+
+    def test_a_reading_that_does_not_say_who_is_closed_is_a_fault(self, change):
+        with pytest.raises(Misbehaving, match="may not read userAccountControl"):
+            list(change().everyone())
+        with pytest.raises(Misbehaving, match="may not read userAccountControl"):
+            change("portal-hr").authenticate("avery", PASSWORD)
+
+    def test_the_check_names_the_group_that_gives_the_rights(self, app, domain):
+        ldap = replace(domain.settings, role_groups=("portal-hr=hr",))
+        door = make_door(replace(app.extensions["settings"], ldap=ldap))
+
+        found = {each.what: each for each in checking.check(door)}
+
+        assert found[STAFF].state == "bad"
+        assert "Pre-Windows 2000 Compatible Access" in found[STAFF].remedy
+        assert found["portal-hr"].state == "look"
+
+
+@pytest.mark.server
+def test_the_check_says_how_many_are_in_a_group_and_that_their_groups_can_be_read(
+    app, domain, monkeypatch
+):
+    ldap = replace(domain.settings, role_groups=("portal-authors=author",))
+    door = make_door(replace(app.extensions["settings"], ldap=ldap))
+
+    good = {each.what: each for each in checking.check(door)}
+    monkeypatch.setattr(Line, "_token_groups", Mock(side_effect=Misbehaving("no groups")))
+    without = {each.what: each for each in checking.check(door)}
+
+    assert good["portal-authors"].said == f"CN=portal-authors,{ROLES}, people in it: 1"
+    assert "tokenGroups" not in good
+    assert without["tokenGroups"].state == "bad"
+    assert "Compatible Access" in without["tokenGroups"].remedy
 
 
 def answer(code: int, data: str) -> SimpleNamespace:
