@@ -16,6 +16,7 @@ from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
 from pathlib import Path
+from types import MappingProxyType
 
 import psycopg
 from aiosmtpd.controller import Controller
@@ -150,8 +151,12 @@ def slapd(
     more: str = "",
     size_limit: str = PLENTY,
     locks_after: int = 0,
+    passwords: Mapping[str, str] = MappingProxyType({}),
 ) -> Iterator[Slapd]:
-    """OpenLDAP's slapd with TLS, ppolicy and the demonstration's people; `more` is LDIF."""
+    """OpenLDAP's slapd with TLS, ppolicy and the demonstration's people; `more` is LDIF.
+
+    `passwords`: username -> password, of who has another than everybody.
+    """
     folder = Path(tempfile.mkdtemp(prefix="portal-slapd-"))
     demo_keys.prepare(folder)
     pem = (folder / "demo-directory.pem").read_text()
@@ -159,7 +164,7 @@ def slapd(
     for name in ("config", "data"):
         (folder / name).mkdir()
     (folder / "config.ldif").write_text(_config(folder).replace(PLENTY, size_limit))
-    data = _data(members or demo_people.everybody(), folder) + more
+    data = _data(members or demo_people.everybody(), folder, passwords) + more
     data = data.replace("pwdMaxFailure: 0", f"pwdMaxFailure: {locks_after}")
     (folder / "data.ldif").write_text(data)
     (folder / "key.pem").write_text(pem)
@@ -267,7 +272,7 @@ olcPPolicyUseLockout: TRUE
 """
 
 
-def _data(members: Iterable[Member], folder: Path) -> str:
+def _data(members: Iterable[Member], folder: Path, passwords: Mapping[str, str]) -> str:
     blocks = [
         f"dn: {demo_people.BASE}\nobjectClass: organization\nobjectClass: dcObject\no: Demo\n"
         f"dc: portal",
@@ -291,14 +296,15 @@ def _data(members: Iterable[Member], folder: Path) -> str:
     for member in by_name.values():
         for group in member.groups:
             groups.setdefault(group, []).append(member.dn)
-        blocks.append(_member(member, by_name))
+        own = passwords.get(member.username, demo_people.PASSWORD)
+        blocks.append(_member(member, by_name, own))
     for group, dns in groups.items():
         inside = "\n".join(f"member: {dn}" for dn in dns)
         blocks.append(f"dn: cn={group},{demo_people.GROUPS}\nobjectClass: groupOfNames\n{inside}")
     return "\n\n".join(blocks) + "\n"
 
 
-def _member(member: Member, by_name: Mapping[str, Member]) -> str:
+def _member(member: Member, by_name: Mapping[str, Member], password: str) -> str:
     values = {
         "cn": member.full_name,
         "givenName": member.given,
@@ -310,7 +316,7 @@ def _member(member: Member, by_name: Mapping[str, Member]) -> str:
         "l": member.location,
         "unionScope": member.union_scope,
         "entryUUID": member.id,
-        "userPassword": demo_people.PASSWORD,
+        "userPassword": password,
     }
     if member.mail:
         values["mail"] = member.mail

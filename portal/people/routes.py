@@ -124,7 +124,7 @@ def begin_sso() -> ResponseReturnValue:
     return sso.begin(_way_back())
 
 
-@bp.post("/sso/again")
+@bp.get("/sso/again")  # no form: the policy keeps those here, and Chromium where they lead to
 @requires(Role.LEARNER)
 def sso_again() -> ResponseReturnValue:
     """Let single sign-on make sure that it is still the same person, before they sign."""

@@ -78,7 +78,7 @@ def ready_to_sign(client, login="ada"):
 
 
 def confirm(client, page, cookies, login, *, ago=0):
-    start = client.post(f"/people/sso/again?next={page}")
+    start = client.get(f"/people/sso/again?next={page}")
     back = walk_login(cookies, start.location, login, ago=ago)
     return client.get(f"/people/sso/back?{urlsplit(back).query}")
 
