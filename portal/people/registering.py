@@ -130,8 +130,10 @@ def note_change(
 
 
 def facts_of(door: Door, entry: Entry, *, scope: str = "", vouches: bool = False) -> dict[str, Any]:
-    """What a person's row holds of the entry; `scope` is what HR decided about them,
-    `vouches` whether they are somebody's sponsor."""
+    """What a person's row holds of the entry.
+
+    `scope` is what HR decided about them, `vouches` whether they are somebody's sponsor.
+    """
     audiences = {entry.kind}
     if entry.is_manager:
         audiences.add("manager")

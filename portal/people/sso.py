@@ -104,8 +104,10 @@ def finish_again(person: Identity, settings: Settings) -> None:
         wanted = session.scalars(select(Person.directory_id).filter_by(id=person.id)).one()
     if claims.directory_id != wanted:
         raise SignInRefused(_("Somebody else signed in there. Sign in with your own account."))
-    age = db.utc_now().timestamp() - (claims.auth_time or 0)
-    if claims.auth_time is None or not -SKEW <= age <= FRESH + SKEW:
+    if claims.auth_time is None:
+        raise SignInRefused(_("Single sign-on did not say when you signed in. Contact IT."))
+    age = db.utc_now().timestamp() - claims.auth_time
+    if not -SKEW <= age <= FRESH + SKEW:
         raise SignInRefused(_("Your sign-in there is too old. Confirm again that it is you."))
     services.note_confirmed(person.token)
 
