@@ -254,7 +254,7 @@ def city(app):
 def address(rule: Rule, values: dict[str, object]) -> str:
     path = rule.rule
     if rule.endpoint == "reports.list_file":
-        values = values | {"name": "audience"}
+        values = values | {"name": "mail"}
     if rule.endpoint.startswith("contractors."):
         values = values | {"person_id": values["guest_id"]}
     for name in rule.arguments:

@@ -27,9 +27,9 @@ def register(door: Door, entry: Entry) -> Person:
     A change of roles ends the sessions that were opened with the old ones. Who had left is back.
     """
     person = db.session.scalar(select(Person).filter_by(directory_id=entry.id))
-    if entry.is_manager is None and person is not None:
-        entry = replace(entry, is_manager=leads(person.id))
-    vouches = person is not None and sponsors(person.id)
+    is_above, vouches = above(person.id) if person else (False, False)
+    if entry.is_manager is None:
+        entry = replace(entry, is_manager=is_above)
     if person is None:
         person = Person(directory_id=entry.id, **facts_of(door, entry))
         db.session.add(person)
@@ -54,16 +54,16 @@ def register(door: Door, entry: Entry) -> Person:
     return person
 
 
-def leads(person_id: UUID) -> bool:
-    """Whether employees had this person as manager when everybody was last read."""
-    found = select(Person.id).where(Person.manager_id == person_id, Person.left_on.is_(None))
-    return db.session.scalar(found.limit(1)) is not None
-
-
-def sponsors(person_id: UUID) -> bool:
-    """Whether somebody works here for whom this person vouches."""
-    found = select(Person.id).where(Person.sponsor_id == person_id, Person.left_on.is_(None))
-    return db.session.scalar(found.limit(1)) is not None
+def above(person_id: UUID) -> tuple[bool, bool]:
+    """Whether this person leads somebody who works here, and whether they vouch for somebody."""
+    here = Person.left_on.is_(None)
+    row = db.session.execute(
+        select(
+            select(Person.id).where(Person.manager_id == person_id, here).exists(),
+            select(Person.id).where(Person.sponsor_id == person_id, here).exists(),
+        )
+    ).one()
+    return row[0], row[1]
 
 
 def roles_of(door: Door, entry: Entry, granted: Collection[str] = ()) -> list[str]:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
+from uuid import UUID
 
 from flask_babel import gettext as _
 from sqlalchemy import select
@@ -12,7 +13,7 @@ from sqlalchemy.orm import joinedload
 
 from portal import db
 from portal.audit import services as audit
-from portal.campaigns import previewing
+from portal.campaigns import planning, previewing
 from portal.campaigns.models import Assignment, Campaign, DutyDecision
 from portal.errors import NotFound
 from portal.mail.models import Mail
@@ -33,17 +34,31 @@ class Kind:
     rows: Callable[[Campaign], Iterable[Cells]]
 
 
-def make(name: str, extension: str, campaign: Campaign, *, by: Identity) -> BinaryIO:
+@dataclass(frozen=True)
+class CityKind:
+    """A list that is not of one campaign."""
+
+    head: Callable[[], list[str]]
+    rows: Callable[[], Iterable[Cells]]
+
+
+def make(name: str, extension: str, campaign_id: UUID | None, *, by: Identity) -> BinaryIO:
     """The list as an open file at its start; the log keeps who took it.
 
-    Raises NotFound for a list, or a kind of file, that there is not.
+    Raises NotFound for a list, a campaign, or a kind of file, that there is not.
     """
     kind = KINDS.get(name)
     if kind is None or extension not in {"csv", "xlsx"}:
         raise NotFound
+    if isinstance(kind, CityKind):
+        rows, subject = kind.rows(), name
+    elif campaign_id is None:
+        raise NotFound
+    else:
+        rows, subject = kind.rows(planning.get_campaign(campaign_id)), str(campaign_id)
     folder = db.settings().data_dir / "exports"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    counted = _Counted(kind.rows(campaign))
+    counted = _Counted(rows)
     with tempfile.NamedTemporaryFile(dir=folder) as draft:
         if extension == "csv":
             draft.write((BOM + csv_line(kind.head())).encode())
@@ -53,7 +68,7 @@ def make(name: str, extension: str, campaign: Campaign, *, by: Identity) -> Bina
             sheets.write(Path(draft.name), kind.head(), counted, title=name)
         opened = open(draft.name, "rb")  # noqa: SIM115 - the answer closes it
     with db.transaction():
-        audit.record("list.exported", subject=campaign.id, actor=by.id, rows=counted.number)
+        audit.record("list.exported", subject=subject, actor=by.id, rows=counted.number)
     return cast(BinaryIO, opened)
 
 
@@ -149,7 +164,28 @@ def _questions(campaign: Campaign) -> Iterator[Cells]:
             yield line.section, line.text, _("fewer than five"), None, None
 
 
-def _mails(_campaign: Campaign) -> Iterator[Cells]:
+def _contractors() -> Iterator[Cells]:
+    rows = db.session.scalars(
+        select(Person)
+        .where(Person.kind == "contractor")
+        .order_by(Person.sort_name, Person.id)
+        .execution_options(yield_per=500)
+    )
+    for each in rows:
+        yield (
+            each.full_name,
+            each.username,
+            each.email,
+            each.firm,
+            each.sponsor,
+            each.started_on,
+            each.ends_on,
+            each.left_on,
+            each.scope,
+        )
+
+
+def _mails() -> Iterator[Cells]:
     rows = db.session.scalars(
         select(Mail).order_by(Mail.queued_at.desc()).execution_options(yield_per=500)
     )
@@ -169,7 +205,7 @@ def _numbers(first: str) -> list[str]:
     ]
 
 
-KINDS = {
+KINDS: dict[str, Kind | CityKind] = {
     "audience": Kind(
         lambda: [_("Name"), _("Username"), _("Department"), _("Duty, or why not")], _audience
     ),
@@ -216,7 +252,21 @@ KINDS = {
         ],
         _questions,
     ),
-    "mail": Kind(
+    "contractors": CityKind(
+        lambda: [
+            _("Name"),
+            _("Username"),
+            _("Email"),
+            _("Firm or group"),
+            _("Sponsor"),
+            _("First day"),
+            _("Last day"),
+            _("Left"),
+            _("Scope"),
+        ],
+        _contractors,
+    ),
+    "mail": CityKind(
         lambda: [
             _("Queued"),
             _("To"),

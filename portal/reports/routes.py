@@ -245,11 +245,8 @@ def list_declared() -> ResponseReturnValue:
 @requires(Role.HR)
 def list_file(name: str, extension: str) -> ResponseReturnValue:
     """One of HR's lists, as CSV or as Excel."""
-    campaigns = queries.list_campaigns()
-    asked = request.args.get("campaign", type=UUID) or (campaigns[0][0] if campaigns else None)
-    if asked is None:
-        abort(404)
-    file = lists.make(name, extension, planning.get_campaign(asked), by=current_user)
+    asked = request.args.get("campaign", type=UUID)
+    file = lists.make(name, extension, asked, by=current_user)
     return send_file(
         file,
         mimetype=TYPES[extension],

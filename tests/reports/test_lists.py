@@ -78,7 +78,7 @@ def test_every_list_comes_as_csv_and_as_excel(app, campaign, sign_in, name):
 
     assert head == [str(each) for each in KINDS[name].head()]
     assert all(len(row) == len(head) for row in rows)
-    assert rows or name == "mail"
+    assert rows or name in {"mail", "contractors"}
     assert not any(cell[:1] in {"=", "@"} for row in rows for cell in row)
     assert "xl/worksheets/sheet1.xml" in zipfile.ZipFile(io.BytesIO(excel.data)).namelist()
 
@@ -98,3 +98,14 @@ def test_a_list_that_there_is_not_is_not_found(app, campaign, sign_in):
 
     assert browser.get("/reports/lists/passwords.csv").status_code == 404
     assert browser.get("/reports/lists/mail.pdf").status_code == 404
+    assert browser.get("/reports/lists/audience.csv").status_code == 404
+
+
+def test_contractors_and_mail_need_no_campaign(app, sign_in):
+    make_person("Jo Kowal", kind="contractor", firm="=Firm")
+    browser = sign_in(make_hr())
+
+    rows = read_csv(browser.get("/reports/lists/contractors.csv"))
+
+    assert ["Jo Kowal", "'=Firm"] in [[row[0], row[3]] for row in rows]
+    assert read_csv(browser.get("/reports/lists/mail.csv"))
