@@ -99,6 +99,7 @@ def test_who_cannot_sign_in_reads_why(portal_server, open_page, username, words)
         help_link.click()
         expect(someone.heading).to_have_text("I cannot sign in")
         expect(someone.page.get_by_role("main")).to_contain_text("or it must be changed")
+        _look(someone)
         someone.page.get_by_role("link", name="Back", exact=True).click()
     expect(someone.heading).to_have_text("Sign in")
 
