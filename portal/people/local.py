@@ -81,7 +81,8 @@ def why_not(password: str, *, person: Person) -> str:
         return str(_("Use at least %(least)s characters. A few words will do.", least=SHORTEST))
     if len(password) > LONGEST_PASSWORD or "\0" in password:
         return str(_("This password is too long."))
-    known = [person.full_name, *person.full_name.split(), person.username, person.firm]
+    names = person.full_name.split()
+    known = [person.full_name, *names, "".join(names), person.username, person.firm]
     known += ["portal", "attestation", db.settings().organization]
     if zxcvbn(password[:72], user_inputs=[each for each in known if each])["score"] <= GUESSED:
         return str(

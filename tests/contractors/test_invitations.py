@@ -150,6 +150,7 @@ def test_a_link_is_good_for_nothing_when(app, guest, harper, how):
         ("passwordpassword", "common"),
         ("qwertyuiop12", "common"),
         ("jo kowalczyk", "common"),
+        ("JoKowalczyk1", "common"),
         ("x" * 2000, "too long"),
     ],
 )
@@ -357,6 +358,18 @@ def test_a_letter_shows_its_link_once(app, guest, harper, sign_in):
     assert invitations.find_invitation(token)
     assert "<svg" in letter
     assert token not in page
+
+
+def test_a_sponsor_who_leads_nobody_finds_the_way_from_the_tasks(
+    app, guest, harper, avery, sign_in
+):
+    tasks = sign_in(avery)
+    assert "/contractors/" not in tasks.get("/learning/").text
+
+    invited(guest, harper)
+    db.finish(keep=True)
+
+    assert "/contractors/" in tasks.get("/learning/").text
 
 
 def test_the_sponsor_ends_the_contract_and_the_session_ends(app, guest, harper, avery, sign_in):

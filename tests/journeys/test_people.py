@@ -99,6 +99,7 @@ def test_who_cannot_sign_in_reads_why(portal_server, open_page, username, words)
         help_link.click()
         expect(someone.heading).to_have_text("I cannot sign in")
         expect(someone.page.get_by_role("main")).to_contain_text("or it must be changed")
+        _look(someone)
         someone.page.get_by_role("link", name="Back", exact=True).click()
     expect(someone.heading).to_have_text("Sign in")
 
@@ -357,7 +358,7 @@ def test_a_contractor_comes_by_invitation_signs_and_goes(
     desk.get_by_role("link", name="Decide who is in scope").click()
     expect(desk.get_by_role("main")).to_contain_text("“I sit beside the planners.”")
     _look(harper)
-    desk.get_by_role("link", name="Decide: Jo Kowalczyk").click()
+    desk.get_by_role("link", name=re.compile("^Decide.*Jo Kowalczyk")).click()
     desk.get_by_role("button", name="Keep the decision").click()
     expect(desk.get_by_role("alert")).to_contain_text("Write a reason")
     _look(harper)
@@ -365,7 +366,7 @@ def test_a_contractor_comes_by_invitation_signs_and_goes(
     desk.get_by_label("Reason").fill(reason)
     desk.get_by_role("button", name="Keep the decision").click()
     expect(desk.get_by_role("table")).to_contain_text(reason)
-    expect(desk.get_by_role("link", name="Decide: Jo Kowalczyk")).to_have_count(0)
+    expect(desk.get_by_role("link", name=re.compile("^Decide.*Jo Kowalczyk"))).to_have_count(0)
     _look(harper)
 
     # She finishes and signs; her record says what HR decided.
@@ -379,7 +380,7 @@ def test_a_contractor_comes_by_invitation_signs_and_goes(
     desk.get_by_role("link", name="Duties and records").click()
     _look(harper)
     with desk.expect_download() as record:
-        desk.get_by_role("link", name=f"Download record (PDF) {number}").click()
+        desk.get_by_role("link", name=re.compile(rf"^Download record.*{number}")).click()
     data = Path(record.value.path()).read_bytes()
     assert data == receipt
     printed = " ".join(text_of(data, tmp_path).split())
@@ -389,7 +390,7 @@ def test_a_contractor_comes_by_invitation_signs_and_goes(
     # The contract ends, and with it the session.
     avery = Walker(manner(), portal_server.url, "x")
     avery.sign_in("avery.chen")
-    avery.page.get_by_role("link", name="Contractors").first.click()
+    avery.page.get_by_role("link", name="Your contractors").click()
     _look(avery)
     avery.page.get_by_role("link", name="Jo Kowalczyk").click()
     _look(avery)
