@@ -26,7 +26,7 @@ bp = Blueprint("contractors", __name__)
 def overview() -> ResponseReturnValue:
     """All contractors for HR; for a sponsor, their own."""
     may_invite = services.may_invite(current_user)
-    if not may_invite and not people.is_sponsor(current_user):
+    if not may_invite and not services.is_sponsor(current_user):
         raise NotFound
     page = max(1, request.args.get("page", 1, type=int))
     search = request.args.get("search", "").strip()[:200]

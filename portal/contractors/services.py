@@ -50,6 +50,11 @@ def may_invite(person: Identity) -> bool:
     return Role.HR in person.roles or "manager" in person.audiences
 
 
+def is_sponsor(person: Identity) -> bool:
+    """Whether there is a contractor whom this person vouches for."""
+    return bool(db.session.scalar(select(Person.id).where(Person.sponsor_id == person.id).limit(1)))
+
+
 def why_not(guest: Guest) -> dict[str, str]:
     """What is wrong with an invitation: field -> sentence; empty if nothing is."""
     found = {}

@@ -17,7 +17,6 @@ from portal.courses.course import AboutYou, Page, Quiz, Scenario
 from portal.documents.calendar import due_date_event
 from portal.learning import forms, scoring, services
 from portal.learning.services import Progress
-from portal.people import services as people
 from portal.web import requires
 
 bp = Blueprint("learning", __name__)
@@ -34,7 +33,6 @@ def tasks() -> ResponseReturnValue:
         "learning/tasks.html",
         to_do=to_do,
         done=[each for each in progress if not each.duty.is_open],
-        is_sponsor=people.is_sponsor(current_user),
         today=db.today(),
     )
 

@@ -231,11 +231,6 @@ def get_person(person_id: UUID) -> Person:
     return person
 
 
-def is_sponsor(person: Identity) -> bool:
-    """Whether there is a contractor whom this person vouches for."""
-    return bool(db.session.scalar(select(Person.id).where(Person.sponsor_id == person.id).limit(1)))
-
-
 def identify(person: Person, *, token: str = "") -> Identity:
     """A person as plain values."""
     return _identity([getattr(person, column.key) for column in _IDENTITY], token)
