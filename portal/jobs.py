@@ -38,11 +38,15 @@ MAX_FAILURES = 8
 
 @dataclass(frozen=True)
 class Job:
-    """One kind of work. `due(n)` lists at most n ids; `do(id)` may be repeated."""
+    """One kind of work. `due(n)` lists at most n ids; `do(id)` may be repeated.
+
+    `every`: seconds to wait before asking again where nothing was due.
+    """
 
     name: str
     due: Callable[[int], Sequence[str]]
     do: Callable[[str], None]
+    every: float = 0
 
 
 class Claim(Base):
@@ -73,13 +77,14 @@ def run(jobs: Sequence[Job], *, stop: threading.Event) -> None:
     A database that is busy or away for a while does not end the worker: it asks again.
     """
     name = f"{socket.gethostname()}:{os.getpid()}"
+    rests: dict[str, float] = {}
     next_beat = time.monotonic()  # not the clock on the wall, which may jump
     while not stop.is_set():
         try:
             if time.monotonic() >= next_beat:
                 _beat(name)
                 next_beat = time.monotonic() + BEAT_EVERY.total_seconds()
-            done = [run_once(job, stop=stop) for job in jobs]  # each, however much the first has
+            done = [_ask(job, rests, stop) for job in jobs]  # each, however much the first has
         except (OperationalError, InterfaceError) as fault:
             log.warning("the database does not answer: %s", type(fault.orig).__name__)
             stop.wait(AWAY_SECONDS)
@@ -88,6 +93,15 @@ def run(jobs: Sequence[Job], *, stop: threading.Event) -> None:
             stop.wait(IDLE_SECONDS)
     with suppress(OperationalError, InterfaceError), db.transaction() as session:
         session.execute(delete(WorkerBeat).where(WorkerBeat.worker == name))
+
+
+def _ask(job: Job, rests: dict[str, float], stop: threading.Event) -> int:
+    """Do what is due, unless the job rests because nothing was due a moment ago."""
+    if time.monotonic() < rests.get(job.name, 0):
+        return 0
+    done = run_once(job, stop=stop)
+    rests[job.name] = 0 if done else time.monotonic() + job.every
+    return done
 
 
 def run_once(job: Job, *, stop: threading.Event | None = None) -> int:

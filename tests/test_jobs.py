@@ -249,3 +249,22 @@ def test_killed_workers_lose_nothing_and_seldom_do_a_thing_twice(each_app):
 def items_of(name):
     with db.reading() as session:
         return session.scalars(select(column("item")).select_from(table(name))).all()
+
+
+def test_a_job_with_nothing_to_do_rests_for_its_time(app, monkeypatch):
+    moments, asked, stop = [0.0], [], threading.Event()
+    monkeypatch.setattr(jobs.time, "monotonic", lambda: moments[0])
+
+    def due(_limit):
+        asked.append(moments[0])
+        return []
+
+    def rest(_seconds):
+        moments[0] += 1
+        if moments[0] > 10:
+            stop.set()
+
+    monkeypatch.setattr(stop, "wait", rest)
+    jobs.run([Job("rests", due, print, every=5)], stop=stop)
+
+    assert asked == [0, 5, 10]

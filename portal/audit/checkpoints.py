@@ -195,5 +195,5 @@ def _do(_item: str) -> None:
             sign_checkpoint(load_signer(db.settings()))
 
 
-CHECKPOINT = Job("checkpoint", _due, _do)
+CHECKPOINT = Job("checkpoint", _due, _do, every=5)
 """A checkpoint a day, while the log grows."""

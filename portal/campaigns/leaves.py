@@ -165,7 +165,7 @@ def _do(assignment_id: str) -> None:
         settle(UUID(assignment_id), today=db.today())
 
 
-SETTLE = Job("settle", _due, _do)
+SETTLE = Job("settle", _due, _do, every=1)
 """Releases that are over, leaves that begin and end."""
 
 

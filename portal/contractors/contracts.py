@@ -74,7 +74,7 @@ def _end(person_id: str) -> None:
             leave(session.get_one(Person, UUID(person_id)))
 
 
-ENDINGS = Job("endings", _due_ends, _end)
+ENDINGS = Job("endings", _due_ends, _end, every=10)
 """Accounts whose contract is over."""
 
 
@@ -122,5 +122,5 @@ def _warn(key: str) -> None:
         )
 
 
-WARNINGS = Job("contract-warnings", _due_warnings, _warn)
+WARNINGS = Job("contract-warnings", _due_warnings, _warn, every=60)
 """Sponsors whose contractor's contract ends soon."""

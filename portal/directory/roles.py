@@ -147,5 +147,5 @@ def _do(grant_id: str) -> None:
         end_grant(UUID(grant_id), by=None)
 
 
-EXPIRE = Job("expire", _due, _do)
+EXPIRE = Job("expire", _due, _do, every=10)
 """Grants whose last day is over."""

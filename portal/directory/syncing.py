@@ -276,7 +276,7 @@ def _do(item: str) -> None:
     run(UUID(item), current_door())
 
 
-SYNC = Job("sync", _due, _do)
+SYNC = Job("sync", _due, _do, every=1)
 """Readings that were asked for, and one each night."""
 
 
@@ -316,5 +316,5 @@ def _watch(_slot: str) -> None:
                     leave(person)
 
 
-WATCH = Job("watch", _due_watch, _watch)
+WATCH = Job("watch", _due_watch, _watch, every=5)
 """Leavers' sessions end within a minute, not at night."""

@@ -384,5 +384,5 @@ def _do(day: str) -> None:
     remind(date.fromisoformat(day))
 
 
-REMIND = Job("remind", _what_is_due, _do)
+REMIND = Job("remind", _what_is_due, _do, every=5)
 """The reminders of each business day."""

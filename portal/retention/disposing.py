@@ -143,5 +143,5 @@ def _do(assignment_id: str) -> None:
     dispose(UUID(assignment_id))
 
 
-DISPOSE = Job("dispose", _due, _do)
+DISPOSE = Job("dispose", _due, _do, every=1)
 """What HR approved to let go."""
