@@ -41,7 +41,7 @@ WATCH_EVERY = timedelta(seconds=30)
 
 def ask(*, dry: bool, force: bool, by: Identity | None) -> Sync:
     """Ask for a reading; the worker does it. Refuses while another one waits or runs."""
-    sync = Sync(is_dry=dry, is_forced=force, asked_by=by.id if by else None)
+    sync = Sync(is_dry=dry, is_forced=force, under_way=True, asked_by=by.id if by else None)
     try:
         with db.session.begin_nested():
             db.session.add(sync)

@@ -84,7 +84,7 @@ class Sync(Base):
     is_forced: Mapped[bool] = mapped_column(default=False)  # the brakes on numbers are off
     asked_by: Mapped[UUID | None] = mapped_column(ForeignKey("people.id"))  # None: the clock
     asked_at: Mapped[datetime] = mapped_column(default=utc_now, index=True)
-    under_way: Mapped[bool | None] = mapped_column(default=True, unique=True)  # one at a time
+    under_way: Mapped[bool | None] = mapped_column(unique=True)  # True or NULL: one at a time
     ended_at: Mapped[datetime | None]
     stopped_because: Mapped[str] = mapped_column(Text, default="")  # then nothing was changed
     people: Mapped[int] = mapped_column(default=0)  # how many the directory gave

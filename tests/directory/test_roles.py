@@ -136,7 +136,7 @@ def test_the_readings_are_told_in_words_whatever_they_found(app, taylor, sign_in
     blank = browser.get("/directory/").text
     for counts in ({"joined": 1, "moved": 2}, {}):
         ended = db.utc_now()
-        db.session.add(Sync(is_dry=False, is_forced=False, ended_at=ended, people=9, counts=counts))
+        db.session.add(Sync(is_dry=False, ended_at=ended, people=9, counts=counts))
     db.finish(keep=True)
 
     page = browser.get("/directory/").text

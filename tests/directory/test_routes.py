@@ -33,5 +33,5 @@ def test_one_reading_says_it_too(taylor, door):
 def test_a_reading_that_waits_says_so(taylor, door):
     answer = taylor.post("/directory/", data={"dry": "y"}, follow_redirects=True)
 
-    assert "The worker reads the directory." in answer.text
-    assert "waits for the worker" in taylor.get("/directory/").text
+    assert "The directory is being read." in answer.text
+    assert "Being read" in taylor.get("/directory/").text

@@ -95,7 +95,7 @@ def test_harper_runs_a_campaign_from_the_draft_to_the_end(portal_server, post_of
     expect(page.get_by_role("main")).to_contain_text("has 7 days more")
     page.get_by_role("link", name="See who has signed").click()
     page.get_by_role("button", name="Excel (XLSX)").click()
-    wait_for(lambda: page.reload() and page.get_by_role("link", name="Download").count())
+    expect(page.get_by_role("link", name="Download")).to_be_visible(timeout=60_000)  # by itself
     with page.expect_download() as download:
         page.get_by_role("link", name="Download").click()
     with zipfile.ZipFile(download.value.path()) as book:
