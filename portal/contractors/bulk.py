@@ -7,7 +7,7 @@ from datetime import date
 
 from flask_babel import gettext as _
 
-from portal.contractors import invitations, scope, services
+from portal.contractors import invitations, services
 from portal.contractors.services import Guest
 from portal.errors import Refused
 from portal.people.services import Identity
@@ -26,7 +26,7 @@ class Row:
     why_not: str
 
 
-def read(text: str) -> list[Row]:
+def read(text: str, *, by: Identity) -> list[Row]:
     """The rows with their verdicts. Refuses a file without our columns, or with too many rows."""
     table = csv.DictReader(io.StringIO(text.lstrip("\ufeff")), restkey="more")
     heads = [(each or "").strip().casefold() for each in table.fieldnames or ()]
@@ -41,13 +41,13 @@ def read(text: str) -> list[Row]:
         cells = {name: (line.get(name) or "").strip()[:200] for name in COLUMNS}
         if not any(cells.values()):
             continue
-        rows.append(_row(number, cells, mails))
+        rows.append(_row(number, cells, mails, by))
     if not rows:
         raise Refused(_("The file has no rows under its columns."))
     return rows
 
 
-def _row(number: int, cells: dict[str, str], mails: set[str]) -> Row:
+def _row(number: int, cells: dict[str, str], mails: set[str], by: Identity) -> Row:
     why = []
     if not cells["name"]:
         why.append(_("The name is missing."))
@@ -72,18 +72,17 @@ def _row(number: int, cells: dict[str, str], mails: set[str]) -> Row:
             ends_on=days["ends_on"],
             sponsor=cells["sponsor"],
         )
-        why += services.why_not(guest).values()
+        why += services.why_not(guest, by=by).values()
     return Row(number, cells["name"], None if why else guest, " ".join(map(str, why)))
 
 
 def invite(text: str, *, by: Identity) -> tuple[int, int]:
     """Invite everybody whose row is good; returns how many by mail, and how many need a letter."""
     mailed = letters = 0
-    for row in read(text):
+    for row in read(text, by=by):
         if row.guest is None:
             continue
         person = services.invite(row.guest, by=by)
-        scope.inherit(person)
         if row.guest.email:
             invitations.send_link(person, by=by)
             mailed += 1

@@ -9,15 +9,14 @@ from sqlalchemy.orm import Session
 
 from portal import db
 from portal.audit import services as audit
-from portal.contractors.invitations import end_links, refuse_ended
-from portal.contractors.services import LONGEST_DAYS
+from portal.contractors.invitations import end_links
+from portal.contractors.services import LONGEST_DAYS, refuse_directory, refuse_ended
 from portal.errors import Refused
 from portal.jobs import Job
 from portal.mail import services as mail
 from portal.mail.models import Mail
-from portal.people import local
 from portal.people.models import LocalAccount, Person
-from portal.people.registering import leave, note_change
+from portal.people.registering import come_back, leave, note_change
 from portal.people.services import Identity
 
 WARN_DAYS = 14  # before a contract ends, its sponsor is told
@@ -25,15 +24,14 @@ WARN_DAYS = 14  # before a contract ends, its sponsor is told
 
 def extend(person: Person, *, ends_on: date, by: Identity) -> None:
     """Another last day. Refuses days that are over, and people whom the directory knows."""
-    _refuse_directory(person)
+    refuse_directory(person)
     today = db.today()
     if not today <= ends_on <= today + timedelta(days=LONGEST_DAYS):
         raise Refused(_("Choose a day from today to three years from now."))
     before = person.ends_on.isoformat() if person.ends_on else ""
     person.ends_on = ends_on
     if person.left_on is not None:
-        person.left_on = None
-        note_change(person.id, "returned")
+        come_back(person)
     note_change(person.id, "contract", before, ends_on.isoformat())
     db.session.flush()
     audit.record(
@@ -43,15 +41,10 @@ def extend(person: Person, *, ends_on: date, by: Identity) -> None:
 
 def end_contract(person: Person, *, by: Identity) -> None:
     """End it now: the account is closed, sessions and links end, records stay."""
-    _refuse_directory(person)
+    refuse_directory(person)
     refuse_ended(person)
     end_links(person.id)
     leave(person, by=by.id)
-
-
-def _refuse_directory(person: Person) -> None:
-    if not person.directory_id.startswith(local.ID_PREFIX):
-        raise Refused(_("The City’s directory keeps this account: IT changes it there."))
 
 
 def _ended() -> Select[UUID]:

@@ -15,18 +15,20 @@ from portal import db
 from portal.audit import services as audit
 from portal.config import Settings
 from portal.contractors.models import Invitation
+from portal.contractors.services import refuse_directory, refuse_ended
 from portal.errors import Refused
 from portal.mail import services as mail
 from portal.people import local
 from portal.people.models import Person, Session
-from portal.people.services import Identity
+from portal.people.services import Identity, digest
 
 LINK_LASTS = timedelta(days=14)
 MOST_TRIES = 10
 
 
 def send_link(person: Person, *, by: Identity) -> None:
-    """Mail a new link; older ones end. Refuses who has no address, or whose contract is over."""
+    """Mail a new link; older ones end. Refuses who has no address, whose contract is over,
+    and whom the directory knows."""
     if not person.email:
         raise Refused(_("There is no email address. Print a letter instead."))
     invitation, _token = _new_link(person, by_mail=True, by=by)
@@ -51,6 +53,7 @@ def print_link(person: Person, *, by: Identity) -> tuple[Invitation, str]:
 
 
 def _new_link(person: Person, *, by_mail: bool, by: Identity) -> tuple[Invitation, str]:
+    refuse_directory(person)
     refuse_ended(person)
     end_links(person.id)
     invitation = Invitation(
@@ -61,7 +64,7 @@ def _new_link(person: Person, *, by_mail: bool, by: Identity) -> tuple[Invitatio
         expires_at=db.utc_now() + LINK_LASTS,
     )
     token = _token(invitation.id, db.settings())
-    invitation.token_hash = _digest(token)
+    invitation.token_hash = digest(token)
     db.session.add(invitation)
     db.session.flush()
     audit.record("invitation.made", subject=invitation.id, actor=by.id, person=str(person.id))
@@ -72,10 +75,6 @@ def _token(invitation_id: UUID, settings: Settings) -> str:
     """The secret of a link: made again when the mail is sent, so that no table holds it."""
     secret = hmac(settings.secret_key, b"invitation" + invitation_id.bytes, sha256).digest()
     return base64.urlsafe_b64encode(secret).decode().rstrip("=")
-
-
-def _digest(token: str) -> bytes:
-    return sha256(token.encode()).digest()
 
 
 def _address(token: str) -> str:
@@ -112,7 +111,7 @@ def find_invitation(token: str) -> Invitation | None:
         select(Invitation)
         .join(Person, Person.id == Invitation.person_id)
         .where(
-            Invitation.token_hash == _digest(token),
+            Invitation.token_hash == digest(token),
             Invitation.used_at.is_(None),
             Invitation.revoked_at.is_(None),
             Invitation.expires_at > db.utc_now(),
@@ -129,7 +128,7 @@ def count_try(token: str) -> None:
     with db.transaction() as session:
         session.execute(
             update(Invitation)
-            .where(Invitation.token_hash == _digest(token))
+            .where(Invitation.token_hash == digest(token))
             .values(tries=Invitation.tries + 1)
         )
 
@@ -169,9 +168,3 @@ def list_invitations(person_id: UUID) -> Sequence[Invitation]:
         .where(Invitation.person_id == person_id)
         .order_by(Invitation.made_at.desc())
     ).all()
-
-
-def refuse_ended(person: Person) -> None:
-    """Refuse somebody whose contract is over."""
-    if person.left_on is not None or (person.ends_on and person.ends_on < db.today()):
-        raise Refused(_("The contract has ended. Extend it first."))

@@ -2,21 +2,20 @@
 
 from uuid import UUID
 
-import segno
-from flask import Blueprint, flash, redirect, render_template, request, session, url_for
+from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import ngettext
-from flask_login import current_user, login_user
-from markupsafe import Markup
+from flask_login import current_user
 
 from portal import db
 from portal.config import Role
 from portal.contractors import bulk, contracts, forms, invitations, scope, services
 from portal.contractors.services import Guest
 from portal.errors import NotFound, Refused
+from portal.people import kiosks
 from portal.people import services as people
-from portal.web import public, refusal_page, requires
+from portal.web import let_in, public, qr_picture, refusal_page, requires
 
 bp = Blueprint("contractors", __name__)
 
@@ -60,12 +59,11 @@ def invite() -> ResponseReturnValue:
             ends_on=form.ends_on.data,
             sponsor=form.sponsor.data.strip(),
         )
-        if found := _why_not(guest):
+        if found := services.why_not(guest, by=current_user):
             for name, words in found.items():
                 form[name].errors = [words]
         else:
             person = services.invite(guest, by=current_user)
-            scope.inherit(person)
             if person.email:
                 invitations.send_link(person, by=current_user)
                 flash(_("An invitation to %(address)s is on its way.", address=person.email))
@@ -82,7 +80,7 @@ def invite_many() -> ResponseReturnValue:
     form, rows = forms.BulkForm(), []
     if form.validate_on_submit():
         try:
-            rows = bulk.read(form.text.data)
+            rows = bulk.read(form.text.data, by=current_user)
             if "confirm" in request.form:
                 mailed, letters = bulk.invite(form.text.data, by=current_user)
                 if mailed:
@@ -142,13 +140,12 @@ def letter(person_id: UUID) -> ResponseReturnValue:
     """A letter with a new link, shown this once, to print."""
     person = services.get_contractor(person_id, viewer=current_user)
     invitation, address = invitations.print_link(person, by=current_user)
-    code = segno.make(address, error="m", micro=False)
     return render_template(
         "contractors/letter.html",
         person=person,
         invitation=invitation,
         address=address,
-        code=Markup(code.svg_inline(scale=4, light="#fff")),  # noqa: S704 - our own
+        code=qr_picture(address),
     )
 
 
@@ -261,15 +258,7 @@ def welcome(token: str) -> ResponseReturnValue:
         except Refused as refusal:
             form.password.errors = [str(refusal)]
         else:
-            session.clear()
-            login_user(people.enter(person.id))
+            kiosk = kiosks.here()
+            let_in(people.enter(person.id, kiosk=kiosk.id if kiosk else None))
             return redirect(url_for("learning.tasks"))
     return render_template("contractors/welcome.html", form=form, invitation=invitation)
-
-
-def _why_not(guest: Guest) -> dict[str, str]:
-    """A manager invites for themself; HR for everybody."""
-    found = services.why_not(guest)
-    if Role.HR not in current_user.roles and guest.sponsor.lower() != current_user.username.lower():
-        found["sponsor"] = _("You can only be the sponsor yourself. HR can name others.")
-    return found

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from flask_babel import gettext as _
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import joinedload
 
 from portal import db
@@ -32,8 +32,8 @@ class Case:
     comment: str
 
 
-def list_cases() -> list[Case]:
-    """Who waits for HR's word, by name; the latest answer counts."""
+def list_cases(*which: ColumnElement[bool]) -> list[Case]:
+    """Who waits for HR's word, by name, of all or of `which`; the latest answer counts."""
     latest = (
         select(func.max(StepDone.id))
         .where(StepDone.answer.is_not(None))
@@ -49,6 +49,7 @@ def list_cases() -> list[Case]:
             Person.left_on.is_(None),
             Assignment.status != Status.WAIVED,
             StepDone.id.in_(latest),
+            *which,
         )
         .order_by(Person.sort_name, Person.id)
     )
@@ -64,7 +65,7 @@ def list_cases() -> list[Case]:
 
 def find_case(person_id: UUID) -> Case | None:
     """What a person answered, while they wait for HR's word."""
-    return next((case for case in list_cases() if case.person.id == person_id), None)
+    return next(iter(list_cases(Person.id == person_id)), None)
 
 
 def _in_words(version_id: UUID, key: str, answers: dict[str, str]) -> list[tuple[str, str]]:
@@ -155,7 +156,7 @@ def decide(
 def apply(person: Person, outcome: str) -> None:
     """Let the outcome count for what the person has to read."""
     person.scope = outcome
-    person.audiences = sorted({*person.audiences} - {IN, OUT} | ({outcome} if outcome else set()))
+    person.audiences = sorted({*person.audiences} - {IN, OUT} | {outcome})
 
 
 def inherit(person: Person) -> None:

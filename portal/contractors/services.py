@@ -11,6 +11,7 @@ from sqlalchemy.orm import aliased
 from portal import db
 from portal.audit import services as audit
 from portal.config import Role
+from portal.contractors import scope
 from portal.errors import NotFound, Refused
 from portal.mail import services as mail
 from portal.people import local
@@ -55,8 +56,11 @@ def is_sponsor(person: Identity) -> bool:
     return bool(db.session.scalar(select(Person.id).where(Person.sponsor_id == person.id).limit(1)))
 
 
-def why_not(guest: Guest) -> dict[str, str]:
-    """What is wrong with an invitation: field -> sentence; empty if nothing is."""
+def why_not(guest: Guest, *, by: Identity) -> dict[str, str]:
+    """What is wrong with an invitation: field -> sentence; empty if nothing is.
+
+    Managers are the sponsors of those whom they invite; HR names anybody who is employed.
+    """
     found = {}
     today = db.today()
     if guest.ends_on < today:
@@ -69,6 +73,8 @@ def why_not(guest: Guest) -> dict[str, str]:
         found["email"] = why
     if find_sponsor(guest.sponsor) is None:
         found["sponsor"] = _("Nobody who is employed by the City has this username.")
+    if Role.HR not in by.roles and guest.sponsor.lower() != by.username.lower():
+        found["sponsor"] = _("You can only be the sponsor yourself. HR can name others.")
     return found
 
 
@@ -93,7 +99,7 @@ def _why_not_mail(email: str) -> str:
     )
     if known is None:
         return ""
-    if known.directory_id.startswith(local.ID_PREFIX):
+    if local.keeps(known.directory_id):
         return str(_("%(name)s has this address and is invited already.", name=known.full_name))
     return str(_("The directory knows this address: this person signs in with the City account."))
 
@@ -102,9 +108,9 @@ def invite(guest: Guest, *, by: Identity) -> Person:
     """Make the account of somebody whom the directory does not know.
 
     They get in with the link of `send_link` or `print_link`. Never matched to an entry of the
-    directory by mail. Refuses what `why_not` finds.
+    directory by mail. What HR decided on their firm counts for them. Refuses what `why_not` finds.
     """
-    if found := why_not(guest):
+    if found := why_not(guest, by=by):
         raise Refused(next(iter(found.values())))
     sponsor = find_sponsor(guest.sponsor)
     assert sponsor is not None
@@ -132,6 +138,7 @@ def invite(guest: Guest, *, by: Identity) -> Person:
     db.session.flush()
     local.create(person, guest.full_name)
     sponsor.audiences = sorted({*sponsor.audiences, "sponsor"})
+    scope.inherit(person)
     note_change(person.id, "joined")
     audit.record("contractor.invited", subject=person.id, actor=by.id, sponsor=str(sponsor.id))
     return person
@@ -173,6 +180,18 @@ def get_contractor(person_id: UUID, *, viewer: Identity) -> Person:
 def find_account(person_id: UUID) -> LocalAccount | None:
     """Their account of the portal's own, if they have one."""
     return db.session.get(LocalAccount, person_id)
+
+
+def refuse_directory(person: Person) -> None:
+    """Refuse somebody whose account the City's directory keeps."""
+    if not local.keeps(person.directory_id):
+        raise Refused(_("The City’s directory keeps this account: IT changes it there."))
+
+
+def refuse_ended(person: Person) -> None:
+    """Refuse somebody whose contract is over."""
+    if person.left_on is not None or (person.ends_on and person.ends_on < db.today()):
+        raise Refused(_("The contract has ended. Extend it first."))
 
 
 def _mine(viewer: Identity) -> ColumnElement[bool]:

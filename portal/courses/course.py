@@ -112,6 +112,7 @@ class Outcome:
     title: str
     html: str
     reason: str
+    is_settled: bool = False  # HR has nothing to do about it
 
     def fits(self, answers: dict[str, str]) -> bool:
         """Whether these answers lead here."""

@@ -234,7 +234,7 @@ def _read_about_you(source: Source, node: Node, key: str) -> AboutYou:
         "outcomes",
         what="outcome",
         required=("id", "title", "text", "reason"),
-        optional=("when",),
+        optional=("when", "settled"),
         count=(1, 20),
     )
     outcomes = [_read_outcome(each, questions) for each in written]
@@ -286,6 +286,7 @@ def _read_outcome(written: Record, questions: list[SelfQuestion]) -> Outcome:
         title=written.text("title"),
         html=written.prose("text", up=2),
         reason=written.text("reason"),
+        is_settled=written.flag("settled"),
     )
 
 

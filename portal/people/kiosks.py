@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID
 
+from flask import request
 from flask_babel import gettext as _
 from sqlalchemy import delete, select
 from sqlalchemy.orm import joinedload
@@ -63,6 +64,17 @@ def set_up(door: Door, code: str, *, address: str) -> str:
         audit.record("kiosk.set_up", subject=kiosk.id, actor=None)
     forget(tries)
     return token
+
+
+def cookie_name() -> str:
+    """Of the cookie that makes a browser a shared device."""
+    return "kiosk" if db.settings().is_demo else "__Host-kiosk"
+
+
+def here() -> Kiosk | None:
+    """The shared device that sent this request, if it is one."""
+    with db.reading():  # no lock is held while the directory answers
+        return find(request.cookies.get(cookie_name()))
 
 
 def find(token: str | None) -> Kiosk | None:

@@ -6,6 +6,7 @@ that nobody has takes as long as one that somebody has.
 
 import base64
 import secrets
+import string
 from datetime import timedelta
 from functools import lru_cache
 from hashlib import sha256
@@ -24,6 +25,7 @@ from portal.config import Role
 from portal.errors import Refused
 from portal.people.directory import LONGEST_PASSWORD, AccountClosed, WrongCredentials
 from portal.people.models import LocalAccount, Person
+from portal.people.registering import sort_name
 
 MARK = "c-"  # how such a username begins
 ID_PREFIX = "local-"  # and how such a person's directory_id does
@@ -40,11 +42,15 @@ def is_ours(username: str) -> bool:
     return username.strip().casefold().startswith(MARK)
 
 
+def keeps(directory_id: str) -> bool:
+    """Whether the portal keeps this person's account itself, and not the directory."""
+    return directory_id.startswith(ID_PREFIX)
+
+
 def create(person: Person, name: str) -> LocalAccount:
     """An account without a password yet, under a free username made of the name."""
-    plain = "".join(
-        each for each in name.casefold() if (each.isascii() and each.isalnum()) or each in " -"
-    )
+    folded = sort_name(name, "")
+    plain = "".join(each for each in folded if (each.isascii() and each.isalnum()) or each in " -")
     base = MARK + (".".join(plain.split())[:60] or "guest")
     taken = set(
         db.session.scalars(
@@ -177,7 +183,7 @@ def check_code(person_id: UUID, code: str, *, key: bytes) -> None:
         if account is None or not account.totp_secret:
             raise WrongCredentials("code")
         totp = pyotp.TOTP(_box(key).decrypt(account.totp_secret.encode()).decode())
-        digits = "".join(each for each in code if each.isdigit())
+        digits = "".join(each for each in code if each in string.digits)
         now = int(db.utc_now().timestamp()) // STEP_SECONDS
         for step in (now, now - 1, now + 1):  # clocks differ
             if secrets.compare_digest(totp.generate_otp(step), digits):

@@ -74,17 +74,13 @@ def roles_of(door: Door, entry: Entry, granted: Collection[str] = ()) -> list[st
 
 def granted_roles(person_id: UUID) -> list[str]:
     """The roles that grants in force give to a person."""
-    return list(db.session.scalars(select(RoleGrant.role).where(in_force(), by(person_id))))
+    mine = RoleGrant.person_id == person_id
+    return list(db.session.scalars(select(RoleGrant.role).where(in_force(), mine)))
 
 
 def in_force() -> Any:
     """Whether a `RoleGrant` counts today."""
     return RoleGrant.ended_at.is_(None) & (RoleGrant.until >= db.today())
-
-
-def by(person_id: UUID) -> Any:
-    """Whether a `RoleGrant` is this person's."""
-    return RoleGrant.person_id == person_id
 
 
 def set_roles(person: Person, roles: list[str]) -> None:
@@ -102,7 +98,7 @@ def set_roles(person: Person, roles: list[str]) -> None:
 def leave(person: Person, *, by: UUID | None = None, sync_id: UUID | None = None) -> None:
     """Note that somebody works here no more: sessions end at once, records stay.
 
-    Open duties end with the reason "left" (portal.campaigns.deciding).
+    Open duties end with the reason "left" (portal.campaigns.leaves).
     """
     person.left_on = db.today()
     db.session.execute(delete(Session).where(Session.person_id == person.id))

@@ -2,7 +2,6 @@
 
 from uuid import UUID
 
-import segno
 from flask import (
     Blueprint,
     Flask,
@@ -17,8 +16,7 @@ from flask import (
 )
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
-from flask_login import LoginManager, current_user, login_user, logout_user
-from markupsafe import Markup
+from flask_login import LoginManager, current_user, logout_user
 
 from portal import db
 from portal.config import Role
@@ -27,7 +25,15 @@ from portal.people import demo_people, kiosks, local, services, sso
 from portal.people.door import current_door
 from portal.people.forms import CodeForm, KioskForm, PasswordForm, SignInForm, TotpForm
 from portal.people.limits import SignInRefused
-from portal.web import client_address, own_page, public, refusal_page, requires
+from portal.web import (
+    client_address,
+    let_in,
+    own_page,
+    public,
+    qr_picture,
+    refusal_page,
+    requires,
+)
 
 bp = Blueprint("people", __name__)
 KIOSK_DAYS = 400
@@ -39,8 +45,7 @@ FORGET = '"cache", "storage"'  # not the cookies: the device stays a shared one
 @public
 def sign_in() -> ResponseReturnValue:
     """Sign in with the work account; then go on where one wanted to."""
-    with db.reading():  # no lock is held while the directory answers
-        kiosk = kiosks.find(request.cookies.get(_kiosk_cookie()))
+    kiosk = kiosks.here()
     # At a shared device the last page was somebody else's.
     target = None if kiosk else own_page(request.args.get("next"))
     target = target or url_for("learning.tasks")
@@ -71,7 +76,7 @@ def sign_in() -> ResponseReturnValue:
             session["second_step"] = [str(needed.person_id), db.utc_now().timestamp(), target]
             return redirect(url_for(".second_step"))
         else:
-            _let_in(person)
+            let_in(person)
             return redirect(target)
     settings = current_app.extensions["settings"]
     cast = demo_people.CAST if settings.is_demo and not settings.ldap.urls else ()
@@ -91,8 +96,7 @@ def sign_in() -> ResponseReturnValue:
 @public
 def second_step() -> ResponseReturnValue:
     """After the password, the code of who chose to be asked for one."""
-    with db.reading():
-        kiosk = kiosks.find(request.cookies.get(_kiosk_cookie()))
+    kiosk = kiosks.here()
     person_id, since, target = session.get("second_step") or ("", 0, "")
     if not person_id or db.utc_now().timestamp() - since > SECOND_STEP_SECONDS:
         session.pop("second_step", None)
@@ -110,7 +114,7 @@ def second_step() -> ResponseReturnValue:
         except SignInRefused as refusal:
             form.code.errors = [str(refusal)]
         else:
-            _let_in(person)
+            let_in(person)
             return redirect(target)
     return render_template("people/second_step.html", form=form)
 
@@ -144,7 +148,7 @@ def sso_back() -> ResponseReturnValue:
         if purpose == "again" and current_user.is_authenticated:
             sso.finish_again(current_user, settings)
         else:
-            _let_in(sso.finish(current_door(), settings))
+            let_in(sso.finish(current_door(), settings))
     except SignInRefused as refusal:
         return refusal_page(403, _("We could not sign you in"), str(refusal))
     return redirect(target)
@@ -194,12 +198,8 @@ def set_code() -> ResponseReturnValue:
     if waiting is None:
         raise NotFound
     secret, address = waiting
-    code = segno.make(address, error="m", micro=False).svg_inline(scale=4, light="#fff")
     return render_template(
-        "people/set_code.html",
-        form=form,
-        secret=secret,
-        code=Markup(code),  # noqa: S704 - our own
+        "people/set_code.html", form=form, secret=secret, code=qr_picture(address)
     )
 
 
@@ -278,7 +278,7 @@ def set_up_kiosk() -> ResponseReturnValue:
         else:
             response = current_app.make_response(redirect(url_for(".sign_in")))
             response.set_cookie(
-                _kiosk_cookie(),
+                kiosks.cookie_name(),
                 token,
                 max_age=KIOSK_DAYS * 86400,
                 httponly=True,
@@ -304,11 +304,6 @@ def cannot_sign_in() -> ResponseReturnValue:
     return render_template("people/cannot_sign_in.html")
 
 
-def _let_in(person: services.Identity) -> None:
-    session.clear()  # a new session id, and a new CSRF token with it
-    login_user(person)
-
-
 def _only_ours() -> None:
     if not local.is_ours(current_user.username):
         raise NotFound
@@ -320,12 +315,9 @@ def _way_back() -> str:
 
 
 def _only_with_sso() -> None:
-    if not sso.is_on():
+    """The provider's own session would stay at a shared device, for the next person."""
+    if not sso.is_on() or kiosks.here() is not None:
         raise NotFound
-
-
-def _kiosk_cookie() -> str:
-    return "kiosk" if current_app.extensions["settings"].is_demo else "__Host-kiosk"
 
 
 def init_app(app: Flask) -> None:
@@ -340,7 +332,7 @@ def init_app(app: Flask) -> None:
     @app.after_request
     def _leave_alone(response: Response) -> Response:
         """A page at a shared device leaves by itself, without a script too."""
-        if _kiosk_cookie() in request.cookies and request.endpoint not in {
+        if kiosks.cookie_name() in request.cookies and request.endpoint not in {
             "people.sign_in",
             "people.set_up_kiosk",
         }:

@@ -118,7 +118,7 @@ def enter(person_id: UUID, *, kiosk: UUID | None = None, way: str = "password") 
         person = session.get_one(Person, person_id)
         token = open_session(person, kiosk=kiosk, way=way)
         audit.record("person.signed_in", subject=person.id, actor=person.id)
-        if _is_ours(person.directory_id) and local.is_break_glass(person_id):
+        if local.keeps(person.directory_id) and local.is_break_glass(person_id):
             log.critical("the break-glass account %s was used", person.username)
             audit.record("person.break_glass_used", subject=person.id, actor=person.id)
     return identify(person, token=token)
@@ -320,7 +320,7 @@ def _note_failure(subject: bytes, reason: str) -> None:
 
 def _may_stay(door: Door, directory_id: str, token: str) -> bool:
     """Whether the directory still knows the person; their facts are brought up to date."""
-    if _is_ours(directory_id):  # nothing to ask: leaving ends the session
+    if local.keeps(directory_id):  # nothing to ask: leaving ends the session
         return True
     directory: Directory = door.directory
     try:
@@ -341,10 +341,6 @@ def _may_stay(door: Door, directory_id: str, token: str) -> bool:
             .values(checked_at=db.utc_now())
         )
         return session.get(Session, digest(token)) is not None
-
-
-def _is_ours(directory_id: str) -> bool:
-    return directory_id.startswith(local.ID_PREFIX)
 
 
 def digest(token: str) -> bytes:

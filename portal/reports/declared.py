@@ -16,8 +16,6 @@ from portal.learning.models import StepDone
 from portal.people.models import Person
 
 PER_PAGE = 50
-HARMLESS = ("nothing-to-declare", *SCOPE)
-"""Outcomes that ask nothing of HR, or are decided elsewhere."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +67,22 @@ def _answers(campaign_id: UUID, everything: bool) -> Select[Any]:
         .where(StepDone.id.in_(latest))
         .order_by(Person.sort_name, Person.id, StepDone.id)
     )
-    return query if everything else query.where(outcome.not_in(HARMLESS))
+    return query if everything else query.where(outcome.not_in(_settled(campaign_id)))
+
+
+def _settled(campaign_id: UUID) -> set[str]:
+    """Outcomes that ask nothing of HR by the course's own words, or are decided under scope."""
+    versions = db.session.scalars(
+        select(Assignment.course_version_id).where(Assignment.campaign_id == campaign_id).distinct()
+    )
+    return {*SCOPE} | {
+        outcome.id
+        for version_id in versions
+        for step in courses.get_course(version_id).steps()
+        if isinstance(step, AboutYou)
+        for outcome in step.outcomes
+        if outcome.is_settled
+    }
 
 
 def _line(row: Row[Any]) -> Line:

@@ -4,7 +4,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO
 from uuid import UUID
 
 from flask_babel import gettext as _
@@ -69,7 +69,7 @@ def make(name: str, extension: str, campaign_id: UUID | None, *, by: Identity) -
         opened = open(draft.name, "rb")  # noqa: SIM115 - the answer closes it
     with db.transaction():
         audit.record("list.exported", subject=subject, actor=by.id, rows=counted.number)
-    return cast(BinaryIO, opened)
+    return opened
 
 
 class _Counted:
@@ -116,18 +116,6 @@ def _decisions(campaign: Campaign) -> Iterator[Cells]:
             by,
             each.at,
         )
-
-
-def _departments(campaign: Campaign) -> Iterator[Cells]:
-    return map(_count, queries.count_by_department(campaign.id))
-
-
-def _managers(campaign: Campaign) -> Iterator[Cells]:
-    return map(_count, figures.count_by_manager(campaign.id))
-
-
-def _kinds(campaign: Campaign) -> Iterator[Cells]:
-    return map(_count, figures.count_by_kind(campaign.id))
 
 
 def _count(each: Count) -> Cells:
@@ -226,9 +214,18 @@ KINDS: dict[str, Kind | CityKind] = {
         ],
         _decisions,
     ),
-    "departments": Kind(lambda: _numbers(_("Department")), _departments),
-    "managers": Kind(lambda: _numbers(_("Manager")), _managers),
-    "employment": Kind(lambda: _numbers(_("Employment")), _kinds),
+    "departments": Kind(
+        lambda: _numbers(_("Department")),
+        lambda campaign: map(_count, queries.count_by_department(campaign.id)),
+    ),
+    "managers": Kind(
+        lambda: _numbers(_("Manager")),
+        lambda campaign: map(_count, figures.count_by_manager(campaign.id)),
+    ),
+    "employment": Kind(
+        lambda: _numbers(_("Employment")),
+        lambda campaign: map(_count, figures.count_by_kind(campaign.id)),
+    ),
     "days": Kind(
         lambda: [
             _("Day"),

@@ -6,21 +6,23 @@ record its number, kind and digests: figures and the log stay true. A person of 
 kept, and who has left, loses name and address, too.
 """
 
+import json
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, delete, exists, func, select, update
+from sqlalchemy import Select, String, cast, delete, exists, func, select, update
 
 from portal import db
 from portal.attestations.models import Attestation, Disposal, Evidence, Refusal, Scan
 from portal.audit import services as audit
 from portal.campaigns.models import Assignment, DutyDecision, Leave
 from portal.campaigns.schedule import months_before
+from portal.contractors.models import Invitation, ScopeDecision
 from portal.jobs import Job
 from portal.learning.models import Answer, Attempt, StepDone
 from portal.mail.models import Mail
-from portal.people.models import Person, Session
+from portal.people.models import LocalAccount, Person, PersonChange, RoleGrant, Session, Sync
 from portal.retention.models import DisposalItem, DisposalList, RetentionRule
 from portal.retention.services import describe, lock_for_holds, midnight, past_period
 
@@ -108,16 +110,29 @@ def _forget_person(person_id: UUID) -> None:
     person = db.session.get_one(Person, person_id)
     if db.session.scalar(left) or person.left_on is None:
         return
-    for name in ("full_name", "sort_name"):
-        setattr(person, name, "Removed person")
-    for name in ("username", "family_name", "email", "job_title", "sponsor", "location"):
-        setattr(person, name, "")
+    name = person.full_name
+    person.full_name = person.sort_name = "Removed person"
+    _forget_in_readings(name)
+    for each in ("username", "family_name", "email", "job_title", "sponsor", "location", "firm"):
+        setattr(person, each, "")
     person.directory_id = f"removed-{person.id}"[:64]
     person.groups = []
-    db.session.execute(delete(Session).where(Session.person_id == person_id))
-    db.session.execute(delete(Mail).where(Mail.person_id == person_id))
-    db.session.execute(update(Leave).where(Leave.person_id == person_id).values(reason=""))
+    for model in (Session, Mail, Invitation, LocalAccount, PersonChange):
+        db.session.execute(delete(model).where(model.person_id == person_id))
+    for reasoned in (Leave, RoleGrant, ScopeDecision):
+        db.session.execute(
+            update(reasoned).where(reasoned.person_id == person_id).values(reason="")
+        )
     db.session.flush()
+
+
+def _forget_in_readings(name: str) -> None:
+    """Take the lines with this name out of the reports of readings; their counts stay."""
+    written = json.dumps(name)[1:-1]  # as the column holds it
+    for sync in db.session.scalars(
+        select(Sync).where(cast(Sync.lines, String).contains(written, autoescape=True))
+    ):
+        sync.lines = [line for line in sync.lines if line[1] != name]
 
 
 def _due(limit: int) -> list[str]:

@@ -13,16 +13,24 @@ from portal.attestations.models import Attestation, Evidence, Refusal
 from portal.audit import services as audit
 from portal.audit.models import AuditEntry
 from portal.campaigns.models import Assignment, Campaign, DutyDecision, Leave
+from portal.contractors.models import Invitation, ScopeDecision
 from portal.learning.models import Answer, Attempt, StepDone
 from portal.mail.models import Mail
-from portal.people.models import Person
+from portal.people.models import LocalAccount, Person, PersonChange, RoleGrant
 from portal.people.services import Identity
+
+SECRETS = {"password_hash", "token_hash", "totp_secret", "totp_used"}
 
 README = """What the portal keeps of you.
 
 person.json    what the City's directory says of you
 duties.json    what you had to sign, what you did, answered and wrote, and what HR decided
 leaves.json    leaves of absence that HR noted
+history.json   what changed in the directory, and when
+roles.json     what you may do here beyond your own tasks, and why
+scope.json     what HR decided on whether the guidance is for you
+invitations.json, account.json
+               if you have a password of the portal's own: when, never the secret
 mail.json      what the portal wrote to you
 log.json       when you signed in, signed and downloaded, from the log
 records/       your sealed records, as PDF
@@ -52,7 +60,14 @@ def pack(person: Identity) -> bytes:
         mails = session.scalars(
             select(Mail).where(Mail.person_id == person.id).order_by(Mail.queued_at)
         ).all()
-        leaves = session.scalars(select(Leave).where(Leave.person_id == person.id)).all()
+        kept = {
+            "leaves.json": _of(Leave, person.id),
+            "history.json": _of(PersonChange, person.id),
+            "roles.json": _of(RoleGrant, person.id),
+            "scope.json": _of(ScopeDecision, person.id),
+            "invitations.json": _of(Invitation, person.id),
+            "account.json": _of(LocalAccount, person.id),
+        }
         log = session.scalars(
             select(AuditEntry.leaf)
             .where(AuditEntry.subject.in_([str(each) for each in about]))
@@ -70,7 +85,8 @@ def pack(person: Identity) -> bytes:
         archive.writestr("README.txt", README)
         archive.writestr("person.json", _json(_columns(row)))
         archive.writestr("duties.json", _json(told))
-        archive.writestr("leaves.json", _json([_columns(each) for each in leaves]))
+        for name, rows in kept.items():
+            archive.writestr(name, _json(rows))
         archive.writestr("mail.json", _json([_columns(each) for each in mails]))
         archive.writestr("log.json", _json([json.loads(leaf) for leaf in log]))
         for name, pdf in pdfs:
@@ -101,8 +117,15 @@ def _duty(assignment: Assignment, title: str) -> dict[str, Any]:
     }
 
 
+def _of(model: Any, person_id: UUID) -> list[dict[str, Any]]:
+    rows = db.session.scalars(select(model).where(model.person_id == person_id))
+    return [_columns(each) for each in rows]
+
+
 def _columns(row: Any) -> dict[str, Any]:
-    return {column.key: getattr(row, column.key) for column in row.__table__.columns}
+    """A row's values; secrets stay here, and so does what only proves them."""
+    names = (column.key for column in row.__table__.columns)
+    return {name: getattr(row, name) for name in names if name not in SECRETS}
 
 
 def _json(value: Any) -> str:

@@ -37,7 +37,8 @@ def test_every_row_gets_a_verdict_before_anything_happens(app, harper):
             "City,avery@city.example,Firm,Builds,DAYS,avery.chen",
             "Lost,,Firm,Builds,DAYS,nobody",
             "",
-        )
+        ),
+        by=harper,
     )
 
     assert [(row.number, bool(row.guest)) for row in found] == [
@@ -72,7 +73,7 @@ def test_good_rows_are_invited_by_mail_or_wait_for_a_letter(app, harper):
 )
 def test_a_file_that_is_none_of_ours_is_refused(app, harper, text, words):
     with pytest.raises(Refused, match=words):
-        bulk.read(text)
+        bulk.read(text, by=harper)
 
 
 def test_hr_looks_at_the_rows_and_confirms_in_the_browser(app, harper, sign_in):

@@ -13,7 +13,7 @@ from portal.contractors.services import Guest
 from portal.errors import NotFound, Refused
 from portal.mail.delivery import compose
 from portal.mail.models import Mail
-from portal.people import local
+from portal.people import kiosks, local
 from portal.people import services as people
 from portal.people.door import current_door
 from portal.people.limits import SignInRefused
@@ -192,7 +192,7 @@ def test_an_invitation_that_cannot_be_is_refused(app, guest, harper, change, fie
         for name, value in change.items()
     }
 
-    assert words in services.why_not(replace(guest, **days))[field]
+    assert words in services.why_not(replace(guest, **days), by=harper)[field]
 
 
 def test_nobody_is_invited_twice_with_one_address(app, guest, harper):
@@ -266,6 +266,25 @@ def test_what_the_directory_keeps_is_changed_there(app, harper, avery):
 
     with pytest.raises(Refused, match="directory keeps"):
         contracts.extend(casey, ends_on=db.today(), by=harper)
+    casey.email = "casey@city.example"
+    with pytest.raises(Refused, match="directory keeps"):
+        invitations.send_link(casey, by=harper)
+    assert db.session.scalars(select(Invitation.id)).all() == []
+
+
+def test_a_manager_is_the_sponsor_of_those_whom_they_invite(app, guest, avery):
+    boss = identify(make_person("Boss", audiences=["employee", "manager"]))
+
+    assert "sponsor yourself" in services.why_not(guest, by=boss)["sponsor"]
+    with pytest.raises(Refused, match="sponsor yourself"):
+        services.invite(guest, by=boss)
+    assert services.invite(replace(guest, sponsor=boss.username.upper()), by=boss)
+
+
+def test_a_name_with_accents_keeps_its_letters_in_the_username(app, guest, harper):
+    person = services.invite(replace(guest, full_name="Łukasz Nguyễn-O’Neill"), by=harper)
+
+    assert person.username == "c-lukasz.nguyen-oneill"
 
 
 def test_the_second_step_asks_for_a_code_that_counts_once(app, guest, harper):
@@ -273,8 +292,9 @@ def test_the_second_step_asks_for_a_code_that_counts_once(app, guest, harper):
     key = current_door().key
     secret, address = local.begin_second_step(person.id, key=key, issuer="Portal")
     assert "otpauth://totp/" in address
-    with pytest.raises(Refused, match="code is wrong"):
-        local.confirm_second_step(person.id, "000000", key=key)
+    for wrong in ("000000", "١٢٣٤٥٦", ""):
+        with pytest.raises(Refused, match="code is wrong"):
+            local.confirm_second_step(person.id, wrong, key=key)
     code = pyotp.TOTP(secret).at(db.utc_now() - timedelta(seconds=30))
     local.confirm_second_step(person.id, code, key=key)
     db.finish(keep=True)
@@ -425,3 +445,16 @@ def test_signing_in_with_a_code_in_the_browser(app, guest, harper, client):
     assert nowhere.status_code == 302
     assert "wrong or used" in wrong
     assert "Your tasks" in done
+
+
+def test_the_first_visit_at_a_shared_device_is_a_visit_at_a_shared_device(app, guest, harper):
+    invited(guest, harper)
+    token = the_token()
+    code = kiosks.offer("Tablet", "", by=harper)
+    db.finish(keep=True)
+    tablet = app.test_client()
+    tablet.post("/people/kiosk", data={"code": code})
+
+    tablet.post(f"/contractors/welcome/{token}", data={"password": WORDS})
+
+    assert db.session.scalars(select(Session.kiosk_id)).one() is not None

@@ -15,11 +15,13 @@ from portal import db
 from portal.app import create_app
 from portal.attestations.models import Attestation
 from portal.config import Misconfigured, Settings
+from portal.people import kiosks
 from portal.people.directory import Unreachable
 from portal.people.models import Person, Session
+from portal.people.services import identify
 from portal.people.sso import directory_id_of
 from tests.conftest import Browser
-from tests.factories import make_assignment, make_campaign
+from tests.factories import make_assignment, make_campaign, make_hr
 from tests.people.conftest import ADA
 from tests.people.provider import Provider, provider, walk_login
 
@@ -205,6 +207,15 @@ def test_without_a_provider_there_is_no_second_door(tmp_path, client, app):
 
     assert bare.test_client().get("/people/sso").status_code == 404
     assert bare.test_client().get("/people/sso/back").status_code == 404
+
+
+def test_a_shared_device_has_no_second_door(app, ada, client):
+    code = kiosks.offer("Tablet", "", by=identify(make_hr()))
+    db.finish(keep=True)
+    client.post("/people/kiosk", data={"code": code})
+
+    assert "single sign-on" not in client.get("/people/sign-in").text
+    assert client.get("/people/sso").status_code == 404
 
 
 def test_a_provider_that_is_away_gives_the_503_page(app, ada, tmp_path, settings, monkeypatch):

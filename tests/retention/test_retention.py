@@ -13,10 +13,14 @@ from portal.attestations import services as attestations
 from portal.attestations.models import Attestation, Disposal, Evidence
 from portal.attestations.verifying import Outcome
 from portal.campaigns import deciding, giving
+from portal.contractors import invitations, scope
+from portal.contractors import services as contractors
+from portal.contractors.services import Guest
 from portal.errors import NotFound, Refused
 from portal.learning.models import Attempt
 from portal.mail.models import Mail
-from portal.people.models import Person
+from portal.people.models import LocalAccount, Person, Sync
+from portal.people.registering import note_change
 from portal.people.services import identify
 from portal.reports import queries
 from portal.reports import verifying as comparing
@@ -26,6 +30,7 @@ from tests.factories import make_assignment, make_attestation, make_campaign, ma
 
 DUE = date(2027, 1, 30)
 SECRET = "Zyxomma Quandary"
+FIRM = "Quokkaworks"
 
 
 @pytest.fixture
@@ -406,3 +411,55 @@ def test_an_open_attempt_that_was_let_go_is_no_alarm(app, on, harper):
     let_go(harper, date(2028, 1, 1))
 
     assert comparing.compare_facts() == []
+
+
+def test_of_a_contractor_who_left_nothing_stays_that_names_them(app, on, harper, settings):
+    avery = make_person("Avery Chen", username="avery.chen")
+    day = db.today()
+    guest = Guest(SECRET, f"x@{FIRM}.example", FIRM, "Draws", day, day, avery.username)
+    person = contractors.invite(guest, by=harper)
+    invitations.send_link(person, by=harper)
+    scope.decide(person_id=person.id, firm="", outcome=scope.OUT, reason=SECRET, by=harper)
+    note_change(person.id, "department", SECRET, SECRET)
+    line = ["joined", SECRET, "", FIRM]
+    db.session.add(Sync(lines=[line, ["joined", "Somebody Else", "", ""]], ended_at=db.utc_now()))
+    duty = make_assignment(person=person, campaign=make_campaign(due_on=DUE), due_on=DUE)
+    person.left_on, duty.campaign.closed_at = day, db.utc_now()
+    services.set_period(duty.campaign_id, 1, by=harper)
+
+    let_go(harper, date(2028, 6, 1))
+
+    assert person.full_name == "Removed person"
+    assert db.session.scalars(select(Sync.lines)).one() == [["joined", "Somebody Else", "", ""]]
+    db.session.close()
+    with (
+        app.extensions["engine"]
+        .connect()
+        .execution_options(isolation_level="AUTOCOMMIT") as connection
+    ):
+        connection.connection.driver_connection.execute("VACUUM")
+        connection.connection.driver_connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    data = (settings.data_dir / "portal.sqlite3").read_bytes()
+    for word in (SECRET, FIRM, "zyxomma"):
+        assert word.encode() not in data
+
+
+def test_ones_own_data_holds_history_decisions_and_account_and_no_secret(app, on, harper, sign_in):
+    avery = make_person("Avery Chen", username="avery.chen")
+    day = db.today()
+    guest = Guest("Jo Kowal", "jo@firm.example", FIRM, "Draws", day, day, avery.username)
+    person = contractors.invite(guest, by=harper)
+    invitations.send_link(person, by=harper)
+    scope.decide(person_id=person.id, firm="", outcome=scope.OUT, reason="Own club.", by=harper)
+    account = db.session.get(LocalAccount, person.id)
+    account.password_hash = "$argon2id$secret"
+
+    answer = sign_in(person).get("/retention/my-data.zip")
+
+    with zipfile.ZipFile(io.BytesIO(answer.data)) as archive:
+        texts = {name: archive.read(name).decode() for name in archive.namelist()}
+    assert "joined" in texts["history.json"]
+    assert "Own club." in texts["scope.json"]
+    assert "c-jo.kowal" in texts["account.json"]
+    assert json.loads(texts["invitations.json"])
+    assert not any(word in text for text in texts.values() for word in ("argon2", "token_hash"))
