@@ -13,11 +13,24 @@ from pathlib import Path
 import click
 from flask import Flask, current_app
 from flask.cli import AppGroup
+from sqlalchemy.exc import OperationalError
 
 from portal import db
 from portal.config import Settings
 
-group = AppGroup("portal", help="Run and check the portal.")
+
+class Commands(AppGroup):
+    """Our commands; a database that does not answer is one line."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Raises ClickException where the database does not answer."""
+        try:
+            return super().invoke(ctx)
+        except OperationalError as fault:
+            raise click.ClickException(f"Database: {fault.orig}") from fault
+
+
+group = Commands("portal", help="Run and check the portal.")
 FILE = click.Path(path_type=Path, exists=True)
 DAY = click.DateTime(["%Y-%m-%d"])
 

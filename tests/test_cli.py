@@ -1,6 +1,7 @@
 import os
 import sqlite3
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from portal.attestations.models import Attestation, Evidence
 from portal.campaigns.models import Assignment, Campaign, Status
 from portal.people.models import Person
 from tests import servers
+from tests.conftest import ROOT
 from tests.factories import make_attestation, make_person
 
 
@@ -27,6 +29,22 @@ def run(app):
         return result.output, result.exit_code
 
     return command
+
+
+def test_a_database_that_does_not_answer_is_one_line_and_not_a_traceback(tmp_path):
+    nobody = f"postgresql+psycopg://portal@127.0.0.1:{servers.free_port()}/portal"
+    done = subprocess.run(
+        [Path(sys.executable).with_name("flask"), "--app", "wsgi", "portal", "migrate"],
+        cwd=ROOT,
+        env=os.environ | {"PORTAL_DATABASE_URL": nobody, "PORTAL_DATA_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: Database: connection failed")
+    assert "Traceback" not in done.stderr
 
 
 def test_the_courses_of_the_repository_are_in_order(run):
