@@ -6,9 +6,11 @@ from importlib import import_module
 from typing import Any, cast
 
 from flask import Flask, has_request_context, render_template, request, session
+from flask.sessions import SecureCookieSessionInterface
 from flask_babel import Babel, get_domain, get_locale
 from flask_login import LoginManager, current_user
 from flask_wtf.csrf import CSRFProtect, generate_csrf
+from itsdangerous import URLSafeTimedSerializer
 from jinja2 import StrictUndefined
 from markupsafe import Markup
 from werkzeug.middleware.proxy_fix import ProxyFix
@@ -63,6 +65,7 @@ def create_app(settings: Settings) -> Flask:
     db.init_app(app, settings.database)
     web.init_app(app)
     CSRFProtect(app)
+    app.session_interface = _Sessions()
     Babel(app, locale_selector=lambda: _language(settings))
     LoginManager(app)
     for name, prefix in SLICES.items():
@@ -84,6 +87,15 @@ def create_app(settings: Settings) -> Flask:
         immutable_file_test=assets.is_fingerprinted,
     )
     return app
+
+
+class _Sessions(SecureCookieSessionInterface):
+    """Flask's own, with its signer made once, not twice for each page."""
+
+    @lru_cache(maxsize=1)  # noqa: B019 - lives as long as its app
+    def get_signing_serializer(self, app: Flask) -> URLSafeTimedSerializer | None:
+        """What signs and reads the cookie."""
+        return super().get_signing_serializer(app)
 
 
 def _language(settings: Settings) -> str:

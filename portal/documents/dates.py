@@ -17,6 +17,7 @@ def canadian(language: str) -> Locale:
         return Locale.parse(language, sep="-")
 
 
+@lru_cache(maxsize=4096)
 def day(value: date, language: str) -> str:
     """January 14, 2026."""
     return format_date(value, "long", locale=canadian(language))

@@ -1,6 +1,6 @@
 """How far a person is in a course: what is done, and what comes next."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -8,6 +8,8 @@ from uuid import UUID
 
 from sqlalchemy import (
     JSON,
+    ColumnElement,
+    CompoundSelect,
     bindparam,
     literal_column,
     null,
@@ -163,26 +165,29 @@ def list_progress(person: Identity) -> list[Progress]:
     return _progress(campaigns.list_duties(person), person)
 
 
-# Asked on every page: made once. A quiz that is passed is done like any other step.
-_DONE = union_all(
-    select(
-        StepDone.assignment_id,
-        StepDone.step,
-        StepDone.answer,
-        StepDone.finished,
-        StepDone.id.label("place"),
-    ).where(StepDone.assignment_id.in_(bindparam("assignments", expanding=True))),
-    select(
-        Attempt.assignment_id,
-        Attempt.section,
-        type_coerce(null(), JSON),
-        Attempt.passed,
-        literal_column("0"),
-    ).where(
-        Attempt.assignment_id.in_(bindparam("assignments", expanding=True)),
-        Attempt.passed.is_(True),
-    ),
-).order_by("place")
+def _done(of: Callable[[Any], ColumnElement[bool]]) -> CompoundSelect[Any]:
+    """What is done of some assignments. A quiz that is passed is done like any other step."""
+    return union_all(
+        select(
+            StepDone.assignment_id,
+            StepDone.step,
+            StepDone.answer,
+            StepDone.finished,
+            StepDone.id.label("place"),
+        ).where(of(StepDone.assignment_id)),
+        select(
+            Attempt.assignment_id,
+            Attempt.section,
+            type_coerce(null(), JSON),
+            Attempt.passed,
+            literal_column("0"),
+        ).where(of(Attempt.assignment_id), Attempt.passed.is_(True)),
+    ).order_by("place")
+
+
+# Asked on every page: made once. A list as a parameter costs each time, and most have one duty.
+_DONE_OF_ONE = _done(lambda column: column == bindparam("assignment"))
+_DONE_OF_MANY = _done(lambda column: column.in_(bindparam("assignments", expanding=True)))
 _ATTEMPTS = (
     select(Attempt)
     .where(Attempt.assignment_id == bindparam("assignment"))
@@ -197,7 +202,10 @@ def _progress(duties: list[Duty], person: Identity) -> list[Progress]:
     done: dict[UUID, dict[str, dict[str, Any]]] = {each: {} for each in ids}
     scenes: dict[UUID, dict[str, str]] = {each: {} for each in ids}
     choices: dict[UUID, dict[tuple[str, str], int]] = {each: {} for each in ids}
-    rows = db.session.connection().execute(_DONE, {"assignments": ids})
+    if len(ids) == 1:
+        rows = db.connection().execute(_DONE_OF_ONE, {"assignment": ids[0]})
+    else:
+        rows = db.connection().execute(_DONE_OF_MANY, {"assignments": ids})
     for assignment_id, key, given, finished, _place in rows:
         if finished:
             done[assignment_id][key] = given or {}

@@ -180,8 +180,8 @@ def find_session(door: Door, token: str) -> Identity | None:
     they still may be. When the directory is not there, the session lives on.
     """
     now = db.utc_now()
-    with db.reading() as session:
-        row = session.connection().execute(_HOLDER, {"digest": digest(token)}).first()
+    with db.looking() as connection:
+        row = connection.execute(_HOLDER, {"digest": digest(token)}).first()
     if row is None:
         return None
     *values, created_at, last_seen_at, checked_at, directory_id, kiosk_id, way, confirmed = row
