@@ -158,9 +158,7 @@ def init_app(app: Flask) -> None:
         return refusal_page(
             400,
             _("This page was open for too long"),
-            _(
-                "Go back, copy what you typed, reload the page, and send it again."
-            ),
+            _("Go back, copy what you typed, reload the page, and send it again."),
         )
 
     @app.errorhandler(OperationalError)
