@@ -67,7 +67,10 @@ class Progress:
 
         In an update, of a person who signed before, only what is new or changed.
         """
-        steps = self.course.walk(self.audiences)
+        return self._walk(self.audiences)
+
+    def _walk(self, audiences: frozenset[str]) -> tuple[tuple[Section, CourseStep], ...]:
+        steps = self.course.walk(audiences)
         if self.duty.kind is not Kind.UPDATE or self.signed_course is None:
             return steps
         changed = comparing.changed_steps(self.signed_course, self.course)
@@ -83,10 +86,21 @@ class Progress:
         """The first step that is not done; None when it is time to sign."""
         return next((step for _section, step in self.walk if step.key not in self.done), None)
 
-    @property
+    @cached_property
     def total(self) -> int:
         """How many steps there are, signing included."""
-        return len(self.walk) + 1
+        return len(self._walk(self._counted)) + 1
+
+    @property
+    def _counted(self) -> frozenset[str]:
+        """Whose steps are counted: the longest way, until the scope questions say which it is.
+
+        A way that turns out shorter than it was said to be disappoints nobody.
+        """
+        if self.audiences & set(SCOPE):
+            return self.audiences
+        ways = (self.audiences | {found} for found in SCOPE)
+        return max(ways, key=lambda way: len(self.course.walk(way)))
 
     def number(self, key: str) -> int:
         """The step's place, from 1. Raises NotFound for a step this person does not have."""
@@ -104,7 +118,7 @@ class Progress:
     def minutes_left(self) -> int:
         """Minutes that the rest should take, at least 1; an update is a part of the course."""
         left = self.total - self.at + 1
-        whole = len(self.course.walk(self.audiences)) + 1
+        whole = len(self.course.walk(self._counted)) + 1
         return max(1, round(self.course.minutes * left / whole))
 
     def get_step(self, key: str) -> tuple[Section, CourseStep]:

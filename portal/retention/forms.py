@@ -3,9 +3,9 @@
 from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
 from wtforms import SelectField, StringField, TextAreaField
-from wtforms.validators import DataRequired, Length, NumberRange, Optional
+from wtforms.validators import DataRequired, NumberRange, Optional
 
-from portal.fields import NumberField
+from portal.fields import NumberField, at_most
 
 REASON = 1000
 
@@ -24,11 +24,9 @@ class HoldForm(FlaskForm):
     """A legal hold on a campaign or a person."""
 
     campaign = SelectField(_l("Campaign"), validators=[Optional()])
-    username = StringField(
-        _l("Or the username of a person"), validators=[Optional(), Length(max=200)]
-    )
+    username = StringField(_l("Or the username of a person"), validators=[Optional(), at_most(200)])
     reason = TextAreaField(
-        _l("Reason"), validators=[DataRequired(_l("Write a reason")), Length(max=REASON)]
+        _l("Reason"), validators=[DataRequired(_l("Write a reason")), at_most(REASON)]
     )
 
 
@@ -36,7 +34,7 @@ class KeepForm(FlaskForm):
     """Take one duty off a list."""
 
     reason = StringField(
-        _l("Why is it kept?"), validators=[DataRequired(_l("Write a reason")), Length(max=REASON)]
+        _l("Why is it kept?"), validators=[DataRequired(_l("Write a reason")), at_most(REASON)]
     )
 
 
@@ -45,6 +43,6 @@ class ApproveForm(FlaskForm):
 
     word = StringField(
         _l("Type DISPOSE to approve"),
-        validators=[DataRequired(_l("Type DISPOSE to approve")), Length(max=20)],
+        validators=[DataRequired(_l("Type DISPOSE to approve")), at_most(20)],
         render_kw={"autocomplete": "off"},
     )

@@ -9,6 +9,7 @@ from portal.campaigns import giving, versions
 from portal.campaigns.models import Kind, Status
 from portal.campaigns.versions import Reach
 from portal.courses import services as courses
+from portal.courses.comparing import Difference
 from portal.errors import Refused
 from portal.learning import services as learning
 from portal.people.services import identify
@@ -170,3 +171,17 @@ def test_only_the_newest_version_is_decided_about(app, harper, publish_again):
 
     with pytest.raises(Refused, match="newer version"):
         decide(older, harper)
+
+
+def test_five_changes_are_shown_and_the_rest_on_request(app):
+    pages = tuple(f"Page {number}" for number in range(6))
+    difference = Difference(pages, (), (), policy_changed=True, statement_changed=False, rows=())
+
+    with app.test_request_context():
+        html = str(app.jinja_env.get_template("macros/ui.html").module.changes(difference, ""))
+
+    shown, rest = html.split("<details")
+    assert shown.count("<li>") == 5
+    assert "The text of the policy" in shown
+    assert "Show 2 more" in rest
+    assert "Page 5" in rest

@@ -106,7 +106,13 @@ def test_hr_and_visitors_find_no_barrier(portal_server, new_page, kind, dark):
         "/mail/",
         "/reports/figures",
         "/reports/questions",
+        "/reports/declared",
         "/reports/exports",
+        "/courses/drafts",
+        "/retention/",
+        "/retention/holds/new",
+        "/retention/my-data",
+        "/people/sign-out",
         "/no/such/page",
     ):
         harper.page.goto(portal_server.url + path)
@@ -114,13 +120,24 @@ def test_hr_and_visitors_find_no_barrier(portal_server, new_page, kind, dark):
     harper.page.goto(f"{portal_server.url}/reports/?status=signed")
     harper.page.locator("table a[href*='/reports/people/']").first.click()
     watcher.look()
-    for name in ("Give more time", "Release", "Record a signature on paper", "Record a refusal"):
+    for name in (
+        "Give more time",
+        "Release",
+        "Record a signature on paper",
+        "Record a refusal",
+        "Note a leave of absence",
+    ):
         harper.page.goto(f"{portal_server.url}/reports/?name=whitehorse")
         harper.page.get_by_role("link", name="Whitehorse, Sam").click()
-        harper.page.get_by_role("link", name=re.compile(f"^{name}\\W")).first.click()
+        harper.page.get_by_role("link", name=re.compile(f"^{name}\\b")).first.click()
         watcher.look()
         harper.page.get_by_role("main").get_by_role("button").last.click()
         watcher.look()
+    harper.page.goto(f"{portal_server.url}/courses/")
+    harper.page.get_by_role("link", name="Annual attestation").first.click()
+    watcher.look()
+    harper.page.locator("main a[href*='/personal-accounts/']").first.click()
+    watcher.look()
     harper.page.goto(f"{portal_server.url}/campaigns/")
     harper.page.get_by_role("link", name="Annual attestation").first.click()
     watcher.look()

@@ -19,7 +19,7 @@ from wtforms.validators import DataRequired, Length, Optional
 from portal.campaigns.audience import DATES, Audience, Fact, Part
 from portal.campaigns.forms.deciding import REASON_LENGTH
 from portal.campaigns.forms.planning import SeenForm
-from portal.fields import DayField
+from portal.fields import DayField, at_most
 
 MOST_PARTS = 6
 
@@ -134,7 +134,7 @@ class ExemptionForm(AudienceForm):
     reason = TextAreaField(
         _l("Reason"),
         description=_l("It is printed with the records."),
-        validators=[DataRequired(_l("Write a reason")), Length(max=REASON_LENGTH)],
+        validators=[DataRequired(_l("Write a reason")), at_most(REASON_LENGTH)],
     )
 
 
