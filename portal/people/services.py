@@ -9,6 +9,7 @@ from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
+from flask_babel import get_locale
 from flask_babel import gettext as _
 from flask_login import UserMixin
 from sqlalchemy import bindparam, delete, select, update
@@ -16,6 +17,7 @@ from sqlalchemy import bindparam, delete, select, update
 from portal import db
 from portal.audit import services as audit
 from portal.config import Role
+from portal.documents import dates
 from portal.errors import NotFound
 from portal.people import local
 from portal.people.directory import (
@@ -300,6 +302,9 @@ def _ask(
         _note_failure(subject, str(fault))
         message = _("Your password must be changed before you can sign in here.")
         raise SignInRefused(message, door.help_url) from None
+    except local.ContractEnded as fault:
+        _note_failure(subject, str(fault))
+        raise SignInRefused(_contract_ended(fault)) from None
     except AccountClosed as fault:
         _note_failure(subject, str(fault))
         raise SignInRefused(_("This account can’t sign in. Contact IT.")) from None
@@ -311,6 +316,19 @@ def _ask(
     with db.transaction():
         forget(tries, subject)
         return then(answer)
+
+
+def _contract_ended(fault: local.ContractEnded) -> str:
+    day = dates.day(fault.on, str(get_locale()))
+    if not fault.sponsor:
+        return str(_("Your contract ended on %(day)s. Ask HR.", day=day))
+    return str(
+        _(
+            "Your contract ended on %(day)s. Ask %(sponsor)s, your sponsor at the City.",
+            day=day,
+            sponsor=fault.sponsor,
+        )
+    )
 
 
 def _note_failure(subject: bytes, reason: str) -> None:
