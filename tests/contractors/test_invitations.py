@@ -95,7 +95,7 @@ def test_who_is_invited_chooses_a_password_and_signs_in_with_the_username(app, g
 
 def test_two_people_of_one_name_get_two_usernames(app, guest, harper):
     first = services.invite(guest, by=harper)
-    second = services.invite(replace(guest, email=""), by=harper)
+    second = services.invite(replace(guest, email="", is_another=True), by=harper)
 
     assert (first.username, second.username) == ("c-jo.kowalczyk", "c-jo.kowalczyk2")
 
@@ -394,6 +394,31 @@ def test_the_pages_invite_and_welcome(app, guest, avery, sign_in):
     assert "at least 12" in short
     assert "Your tasks" in tasks
     assert again.status_code == 410
+
+
+def test_a_namesake_is_invited_only_after_a_tick(app, guest, harper, sign_in):
+    jo = services.invite(replace(guest, email=""), by=harper)
+    browser = sign_in(db.session.get(Person, harper.id))
+    form = {
+        "full_name": "jo kowalczyk",
+        "email": "jo@firm.example",
+        "firm": guest.firm,
+        "job_title": guest.job_title,
+        "started_on": guest.started_on.isoformat(),
+        "ends_on": guest.ends_on.isoformat(),
+        "sponsor": guest.sponsor,
+    }
+
+    page = browser.post("/contractors/invite", data=form).text
+    done = browser.post(
+        "/contractors/invite", data=form | {"is_another": "y"}, follow_redirects=True
+    ).text
+
+    assert f"Jo Kowalczyk was invited on {dates.day(db.today(), 'en')}" in page
+    assert f'href="/contractors/{jo.id}"' in page
+    assert 'name="is_another"' in page
+    assert "is on its way" in done
+    assert "c-jo.kowalczyk2" in done
 
 
 def test_a_letter_shows_its_link_once(app, guest, harper, sign_in):
