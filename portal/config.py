@@ -31,6 +31,7 @@ class Role(StrEnum):
     HR = "hr"
     AUTHOR = "author"
     ADMIN = "admin"
+    SPONSOR = "sponsor"  # may invite contractors; managers and HR may without it
 
 
 class Misconfigured(Exception):

@@ -60,8 +60,8 @@ class Line:
 
 
 def may_invite(person: Identity) -> bool:
-    """HR and managers invite."""
-    return Role.HR in person.roles or "manager" in person.audiences
+    """HR and managers invite, and whom HR gave the right to be a sponsor."""
+    return bool({Role.HR, Role.SPONSOR} & person.roles) or "manager" in person.audiences
 
 
 def is_sponsor(person: Identity) -> bool:
@@ -72,7 +72,7 @@ def is_sponsor(person: Identity) -> bool:
 def why_not(guest: Guest, *, by: Identity) -> dict[str, str]:
     """What is wrong with an invitation: field -> sentence; empty if nothing is.
 
-    Managers are the sponsors of those whom they invite; HR names anybody who is employed.
+    Whoever invites is the sponsor; HR names anybody who is employed.
     """
     found = {}
     today = db.today()
