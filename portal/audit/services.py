@@ -61,7 +61,7 @@ ACTIONS: dict[str, frozenset[str]] = {
     "team.delegated": frozenset({"deputy", "until"}),
     "team.delegation_ended": frozenset(),
     "mail.queued_again": frozenset(),
-    "course.decided": frozenset({"change", "campaigns"}),
+    "course.decided": frozenset({"change", "campaigns", "released"}),
     "assignment.created": frozenset({"campaign"}),
     "attempt.submitted": frozenset({"section", "number", "right", "out_of", "passed"}),
     "answer.declared": frozenset({"records", "outcome"}),
