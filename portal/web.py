@@ -174,10 +174,13 @@ def init_app(app: Flask) -> None:
             return Response("400 Bad Request", 400, mimetype="text/plain")
         if error.code is not None and error.code < 400:
             return error.get_response()
-        title = _("Try again in a few minutes") if error.code == 503 else error.name
-        page = current_app.make_response(
-            refusal_page(error.code or 500, title, error.description or "")
-        )
+        title, message = _("That did not work"), _("Go back, reload the page and try again.")
+        if error.code == 413:
+            title, message = _("This file is too large"), _("Choose a smaller one.")
+        elif error.code == 503:
+            title = _("Try again in a few minutes")
+            message = _("The portal is busy. What you had saved before is safe.")
+        page = current_app.make_response(refusal_page(error.code or 500, title, message))
         if error.code == 503:
             page.headers["Retry-After"] = "60"
         return page

@@ -70,6 +70,7 @@ class Identity(UserMixin):  # type: ignore[misc]
     kind: str
     roles: frozenset[Role]
     audiences: frozenset[str]
+    language: str = ""  # as the directory says; empty: not known
     is_kiosk: bool = False  # signed in at a shared device
     way: str = "password"  # or sso
     confirmed_at: datetime | None = None  # when single sign-on last said it is still them
@@ -248,6 +249,7 @@ _IDENTITY = (
     Person.kind,
     Person.roles,
     Person.audiences,
+    Person.language,
 )
 
 # Asked on every page: made once, and without the ORM, it costs a third.
@@ -268,9 +270,9 @@ _HOLDER = (
 
 
 def _identity(values: list[Any], token: str, **session: Any) -> Identity:
-    *plain, roles, audiences = values
+    *plain, roles, audiences, language = values
     return Identity(
-        *plain, frozenset(map(Role, roles)), frozenset(audiences), token=token, **session
+        *plain, frozenset(map(Role, roles)), frozenset(audiences), language, token=token, **session
     )
 
 
