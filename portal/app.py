@@ -18,6 +18,7 @@ from whitenoise import WhiteNoise
 
 from portal import assets, cli, db, web
 from portal.config import ROOT, Settings
+from portal.courses.course import Course
 from portal.documents import dates
 from portal.people import sso
 
@@ -58,6 +59,7 @@ def create_app(settings: Settings) -> Flask:
         WTF_CSRF_TIME_LIMIT=None,  # as long as the session
         BABEL_DEFAULT_LOCALE=settings.languages[0],
         BABEL_DEFAULT_TIMEZONE=settings.time_zone,
+        BABEL_TRANSLATION_DIRECTORIES=str(settings.translations_dir.resolve()),
     )
     app.extensions["settings"] = settings
     app.jinja_env.undefined = StrictUndefined
@@ -99,10 +101,16 @@ class _Sessions(SecureCookieSessionInterface):
 
 
 def _language(settings: Settings) -> str:
-    """The best of our languages for this browser; commands speak the first."""
-    if not has_request_context():
+    """The person's own language, where the directory says one of ours, else the browser's.
+
+    Commands speak the first.
+    """
+    if len(settings.languages) == 1 or not has_request_context():
         return settings.languages[0]
-    return request.accept_languages.best_match(settings.languages) or settings.languages[0]
+    if current_user.is_authenticated and current_user.language in settings.languages:
+        return cast(str, current_user.language)
+    wanted = (each.partition("-")[0] for each in request.accept_languages.values())  # best first
+    return next((each for each in wanted if each in settings.languages), settings.languages[0])
 
 
 class _Words:
@@ -145,7 +153,14 @@ def _dress_pages(app: Flask, settings: Settings) -> None:
     app.jinja_env.globals.update(
         settings=settings, asset=assets.url, current_user=current_user, language=language
     )
+    app.jinja_env.globals["language_name"] = lambda wanted: dates.language_name(wanted, language())
     app.jinja_env.globals.update(_=words.say, gettext=words.say, ngettext=words.count)
+
+    @app.template_global("lang_of")
+    def _lang_of(course: Course) -> Markup | str:
+        """The attribute of a course's text where the page around it speaks another language."""
+        mine = course.language.partition("-")[0] == language()
+        return "" if mine else Markup(' lang="{}"').format(course.language)
 
     frames: dict[str, dict[str, Markup]] = {}
 
@@ -177,6 +192,10 @@ def _dress_pages(app: Flask, settings: Settings) -> None:
     @app.template_filter("local_day")
     def _local_day(value: datetime) -> str:
         return dates.day(value.astimezone(settings.zone).date(), language())
+
+    @app.template_filter("size")
+    def _size(value: int) -> str:
+        return dates.size(value, language())
 
     @app.template_filter("iso_day")
     def _iso_day(value: datetime) -> str:

@@ -184,7 +184,10 @@ def init_app(app: Flask) -> None:
                 _("Go back to the page that led here, and use its button."),
             ),
             413: (_("The file is too large"), _("Go back, and choose one of at most 10 MB.")),
-            503: (_("Try again in a few minutes"), error.description or ""),
+            503: (
+                _("Try again in a few minutes"),
+                _("The portal is busy. What you had saved before is safe."),
+            ),
         }
         title, message = plain.get(
             error.code or 500,

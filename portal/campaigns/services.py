@@ -172,6 +172,7 @@ _WAITING = (
         Person.union_scope,
         Person.audiences,
         Person.started_on,
+        Person.language,
     )
     .join(Person, Person.id == bindparam("person"))
     .outerjoin(

@@ -7,6 +7,7 @@ from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
 from flask_wtf.file import FileField
 from wtforms import (
+    BooleanField,
     HiddenField,
     PasswordField,
     RadioField,
@@ -58,6 +59,7 @@ class InviteForm(FlaskForm):
         validators=[DataRequired(_l("Write the sponsor’s username")), at_most(200)],
         render_kw={"autocapitalize": "none", "spellcheck": "false"},
     )
+    is_another = BooleanField(_l("This is somebody else with the same name"))
 
 
 class BulkForm(FlaskForm):

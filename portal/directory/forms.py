@@ -1,5 +1,7 @@
 """Forms of administrators: read the directory, trace a sign-in, grant a role."""
 
+from collections.abc import Sequence
+
 from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
 from wtforms import BooleanField, SelectField, StringField, TextAreaField
@@ -13,6 +15,7 @@ ROLE_WORDS = {
     Role.HR: _l("HR: campaigns, records, decisions"),
     Role.AUTHOR: _l("Author: courses"),
     Role.ADMIN: _l("Administrator: the directory and roles"),
+    Role.SPONSOR: _l("Sponsor: invites contractors"),
 }
 
 
@@ -44,10 +47,12 @@ class GrantForm(FlaskForm):
     username = StringField(
         _l("Username"), validators=[DataRequired(_l("Write a username")), at_most(200)]
     )
-    role = SelectField(
-        _l("Role"), choices=[SelectChoice(role.value, words) for role, words in ROLE_WORDS.items()]
-    )
+    role = SelectField(_l("Role"))
     until = DayField(_l("Last day"), validators=[InputRequired(_l("Choose the last day"))])
     reason = TextAreaField(
         _l("Reason"), validators=[DataRequired(_l("Write a reason")), at_most(1000)]
     )
+
+    def __init__(self, roles: Sequence[Role]) -> None:
+        super().__init__()
+        self.role.choices = [SelectChoice(role.value, ROLE_WORDS[role]) for role in roles]

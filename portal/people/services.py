@@ -9,6 +9,7 @@ from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
+from flask_babel import get_locale
 from flask_babel import gettext as _
 from flask_login import UserMixin
 from sqlalchemy import bindparam, delete, insert, select, update
@@ -16,6 +17,7 @@ from sqlalchemy import bindparam, delete, insert, select, update
 from portal import db
 from portal.audit import services as audit
 from portal.config import Role
+from portal.documents import dates
 from portal.errors import NotFound
 from portal.people import local
 from portal.people.directory import (
@@ -68,6 +70,7 @@ class Identity(UserMixin):  # type: ignore[misc]
     kind: str
     roles: frozenset[Role]
     audiences: frozenset[str]
+    language: str = ""  # as the directory says; empty: not known
     is_kiosk: bool = False  # signed in at a shared device
     way: str = "password"  # or sso
     confirmed_at: datetime | None = None  # when single sign-on last said it is still them
@@ -249,6 +252,7 @@ _IDENTITY = (
     Person.kind,
     Person.roles,
     Person.audiences,
+    Person.language,
 )
 
 # Asked on every page: made once, and without the ORM, it costs a third.
@@ -269,9 +273,9 @@ _HOLDER = (
 
 
 def _identity(values: list[Any], token: str, **session: Any) -> Identity:
-    *plain, roles, audiences = values
+    *plain, roles, audiences, language = values
     return Identity(
-        *plain, frozenset(map(Role, roles)), frozenset(audiences), token=token, **session
+        *plain, frozenset(map(Role, roles)), frozenset(audiences), language, token=token, **session
     )
 
 
@@ -303,6 +307,9 @@ def _ask(
         _note_failure(subject, str(fault))
         message = _("Your password must be changed before you can sign in here.")
         raise SignInRefused(message, door.help_url) from None
+    except local.ContractEnded as fault:
+        _note_failure(subject, str(fault))
+        raise SignInRefused(_contract_ended(fault)) from None
     except AccountClosed as fault:
         _note_failure(subject, str(fault))
         raise SignInRefused(_("This account can’t sign in. Contact IT.")) from None
@@ -314,6 +321,19 @@ def _ask(
     with db.transaction():
         forget(tries, subject)
         return then(answer)
+
+
+def _contract_ended(fault: local.ContractEnded) -> str:
+    day = dates.day(fault.on, str(get_locale()))
+    if not fault.sponsor:
+        return str(_("Your contract ended on %(day)s. Ask HR.", day=day))
+    return str(
+        _(
+            "Your contract ended on %(day)s. Ask %(sponsor)s, your sponsor at the City.",
+            day=day,
+            sponsor=fault.sponsor,
+        )
+    )
 
 
 def _note_failure(subject: bytes, reason: str) -> None:

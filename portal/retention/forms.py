@@ -20,6 +20,16 @@ class PeriodForm(FlaskForm):
     )
 
 
+class ContractPeriodForm(FlaskForm):
+    """How long invited people without a duty are kept."""
+
+    months = NumberField(
+        _l("Months after the end of the contract"),
+        description=_l("Leave it empty to keep them for ever."),
+        validators=[Optional(), NumberRange(1, 1200, _l("Write a number from 1 to 1200"))],
+    )
+
+
 class HoldForm(FlaskForm):
     """A legal hold on a campaign or a person."""
 
@@ -31,7 +41,7 @@ class HoldForm(FlaskForm):
 
 
 class KeepForm(FlaskForm):
-    """Take one duty off a list."""
+    """Take one line off a list."""
 
     reason = StringField(
         _l("Why is it kept?"), validators=[DataRequired(_l("Write a reason")), at_most(REASON)]

@@ -262,7 +262,7 @@ def test_warming_up_prints_a_page_and_loads_the_seal(app):
 def test_a_template_that_reaches_out_is_refused(monkeypatch):
     monkeypatch.setattr(sealing, "qr_code", lambda _url: b"not a picture")
     sealing.render_record(sample_record())
-    words = sealing._words("en", "America/Edmonton")
+    words = sealing._words("en", "America/Edmonton", sealing.CATALOGUES)
     monkeypatch.setattr(words, "template", _Reaching())
     with pytest.raises(CannotPrint):
         sealing.render_record(sample_record())

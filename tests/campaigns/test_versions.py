@@ -5,8 +5,9 @@ import pytest
 
 from portal import db
 from portal.attestations import services as attestations
-from portal.campaigns import giving, versions
+from portal.campaigns import deciding, giving, previewing, versions
 from portal.campaigns.models import Kind, Status
+from portal.campaigns.previewing import Group
 from portal.campaigns.versions import Reach
 from portal.courses import services as courses
 from portal.courses.comparing import Difference
@@ -153,6 +154,57 @@ def test_a_second_material_version_asks_for_all_that_changed_in_one_go(app, harp
     assert len(open_duties) == 1
     assert open_duties[0].duty.course_version_id == second.course_version_id
     assert first.closed_at is not None
+
+
+def test_a_version_that_goes_back_asks_only_who_signed_what_was_between(each_app, publish_again):
+    hr = identify(make_hr())
+    ada = make_attestation(person=make_person("Ada Lovelace")).assignment.person
+    grace = make_attestation(person=make_person("Grace Hopper")).assignment.person
+    update = decide(publish_again(), hr)
+    giving.give(update)
+    duty = make_assignment(person=grace, campaign=update)
+    learning.read(progress_of(duty), progress_of(duty).next)
+    make_attestation(person=grace, campaign=update)
+    back = go_back()
+
+    assert versions.count_reach(back).signed == 1
+    campaign = decide(back, hr)
+    counts, _departments = previewing.count(campaign)
+    lines = {
+        each.full_name: each.why
+        for each in previewing.list_people(campaign, Group.OUT, name="", page=1)
+    }
+
+    assert counts.inside == 1
+    assert "this text already" in lines["Ada Lovelace"]
+    assert giving.give(campaign) == 1
+    db.session.expire_all()
+    assert not [each for each in learning.list_progress(identify(ada)) if each.duty.is_open]
+    (open_duty,) = [each for each in learning.list_progress(identify(grace)) if each.duty.is_open]
+    assert not open_duty.difference.is_empty
+
+
+def test_who_waits_with_an_update_that_was_taken_back_is_released(app, harper, publish_again):
+    ada = make_attestation(person=make_person("Ada Lovelace")).assignment.person
+    began = make_attestation(person=make_person("Grace Hopper")).assignment.person
+    update = decide(publish_again(), harper)
+    giving.give(update)
+    make_assignment(person=began, campaign=update, status=Status.IN_PROGRESS)
+    waits = make_assignment(person=ada, campaign=update)
+
+    campaign = decide(go_back(), harper)
+
+    db.session.expire_all()
+    assert waits.status is Status.WAIVED
+    (decision,) = deciding.list_decisions([waits.id])
+    assert decision.reason == "The text is again the one that they signed."
+    assert make_assignment(person=began, campaign=update).status is Status.IN_PROGRESS
+    assert giving.give(campaign) == 0
+
+
+def go_back():
+    """The small course as it was at first, as a new version."""
+    return courses.get_version(courses.publish(ROOT / "tests/content", "small-course").id)
 
 
 def test_a_version_is_decided_once(app, harper, publish_again):
