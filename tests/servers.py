@@ -109,9 +109,10 @@ def _wait_until_ready(port: int) -> None:
 
 
 def create_database(url: str, name: str, *, template: str = "template0") -> None:
-    """Create a database on this server."""
+    """Create a database on this server, in place of the one that had its name."""
     plain = url.replace("postgresql+psycopg", "postgresql")
     with psycopg.connect(f"{plain}/postgres", autocommit=True) as connection:
+        connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
         connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
 
 
