@@ -19,8 +19,7 @@ from tests import servers
 from tests.documents.conformance import text_of
 from tests.journeys.conftest import Portal, start_portal, stop_portal
 from tests.journeys.test_accessible import Watcher
-from tests.journeys.test_the_year import wait_for
-from tests.journeys.walking import Walker
+from tests.journeys.walking import Walker, wait_for
 from tests.people.provider import Provider, provider
 from tests.people.proxy import Proxy
 
@@ -55,12 +54,12 @@ class City:
 
 
 @pytest.fixture(scope="module")
-def city() -> Iterator[City]:
+def city(settled: Path) -> Iterator[City]:
     passwords = {"lukasz.nguyen": HALF}
     with servers.slapd(passwords=passwords) as directory, Proxy(directory.port) as line:
         urls = (f"ldaps://localhost:{line.port}",)
         settings = replace(directory, settings=replace(directory.settings, urls=urls))
-        portal = start_portal(**settings.environment)
+        portal = start_portal(settled, **settings.environment)
         yield City(portal, directory, line)
         assert stop_portal(portal) == 0
 
@@ -407,11 +406,14 @@ def test_a_contractor_comes_by_invitation_signs_and_goes(
 
 
 @pytest.fixture(scope="module")
-def single_sign_on(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Portal, Provider]]:
+def single_sign_on(
+    settled: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Portal, Provider]]:
     """A portal with the demo directory and a real OpenID provider beside it."""
     port, secret = servers.free_port(), tmp_path_factory.mktemp("sso") / "secret"
     secret.write_text("provider-tests-only-0123456789abcdef")
     portal = start_portal(
+        settled,
         PORTAL_OIDC_ISSUER=f"http://localhost:{port}",
         PORTAL_OIDC_CLIENT_ID="portal",
         PORTAL_OIDC_CLIENT_SECRET_FILE=str(secret),
