@@ -31,7 +31,7 @@ check: lint
 	$(BIN)/pytest -m "not server" -n 2
 
 test: lint
-	$(BIN)/pytest -n 2 --dist loadgroup --no-loadscope-reorder
+	$(BIN)/pytest -n 2
 
 bench: setup-test
 	$(PYTHON) -m tests.bench

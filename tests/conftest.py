@@ -24,32 +24,23 @@ from portal.people import services as people
 from portal.people.models import Person
 from tests import leaks, servers
 from tests.leaks import pytest_configure, pytest_runtest_makereport
+from tests.workers import pytest_xdist_make_scheduler
 
-__all__ = ["pytest_configure", "pytest_runtest_makereport"]
+__all__ = ["pytest_configure", "pytest_runtest_makereport", "pytest_xdist_make_scheduler"]
 ROOT = Path(__file__).parent.parent
 
 SERVERS = {"each_app", "postgres", "slapd", "browser", "portal_server", "mailbox"}
-SLOW_TO_START = ("portal_server", "city", "portal", "single_sign_on", "domain")
-"""Fixtures of which each is started once: all tests that ask for it go to the same worker."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """`make check` leaves out what needs a server, a browser or another program.
 
-    The slow begin, and the many quick ones fill up the workers in the end.
+    That comes first, since it takes long: the quick tests fill up the end.
     """
-    places = {}
     for item in items:
-        fixtures = getattr(item, "fixturenames", ())
-        if SERVERS & set(fixtures) or "journeys" in str(item.path):
+        if SERVERS & set(getattr(item, "fixturenames", ())) or "journeys" in str(item.path):
             item.add_marker(pytest.mark.server)
-        shared = next((name for name in SLOW_TO_START if name in fixtures), None)
-        if shared:
-            which = item.callspec.params.get(shared, "") if hasattr(item, "callspec") else ""
-            item.add_marker(pytest.mark.xdist_group(f"{shared} {which}".strip()))
-        is_server = item.get_closest_marker("server") is not None
-        places[item] = SLOW_TO_START.index(shared) if shared else 100 - is_server
-    items.sort(key=places.__getitem__)
+    items.sort(key=lambda item: item.get_closest_marker("server") is None)
 
 
 class Browser(FlaskClient):
