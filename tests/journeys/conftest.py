@@ -29,8 +29,28 @@ from playwright.sync_api import (
 from tests import servers
 from tests.conftest import ROOT
 from tests.journeys.walking import wait_for
+from tests.journeys.watching import Watcher
 
 VIEWPORTS = {"phone": {"width": 390, "height": 844}, "desktop": {"width": 1280, "height": 900}}
+UNUSED = (
+    # The address bar's suggestions: two processes for each page, half of what a page costs.
+    "WebUIOmniboxPopup",
+    "WebUIOmniboxAimPopup",
+    # What Playwright turns off; the last such list counts.
+    "AvoidUnnecessaryBeforeUnloadCheckSync",
+    "DestroyProfileOnBrowserClose",
+    "HttpsUpgrades",
+    "HttpsFirstBalancedModeAutoEnable",
+    "LensOverlay",
+    "MediaRouter",
+    "PaintHolding",
+    "ThirdPartyStoragePartitioning",
+    "AvoidCorsURLLoaderRestartOnRedirect",
+    "OptimizationHints",
+    "NetworkTimeServiceQuerying",
+    "AimEnabled",
+    "PreconnectToSearch",
+)
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -39,6 +59,7 @@ FLAGS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--disable-features=" + ",".join(UNUSED),
 ]
 
 expect.set_options(timeout=15_000)  # two browsers, servers and a worker share two cores
@@ -113,17 +134,28 @@ def stop_portal(portal: Portal, *, keep: Path | None = None) -> int:
 
 
 @pytest.fixture(scope="session")
-def settled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all workers of this run have in common."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
+@pytest.fixture(scope="session", autouse=True)
+def looked_at(shared_folder: Path) -> None:
+    """Where axe's watchers note what they have looked at."""
+    Watcher.looked_at = shared_folder / "looked-at"
+    Watcher.looked_at.mkdir(exist_ok=True)
+
+
+@pytest.fixture(scope="session")
+def settled(shared_folder: Path) -> Path:
     """The data of a demonstration whose records are all sealed.
 
     Made by the first worker that needs it: each portal on SQLite would seal them again, and that
     takes longer than most journeys.
     """
-    shared = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        shared = shared.parent
-    data = shared / "settled"
-    with (shared / "settled.lock").open("w") as lock:
+    data = shared_folder / "settled"
+    with (shared_folder / "settled.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not data.exists():
             portal = start_portal()
