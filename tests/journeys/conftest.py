@@ -29,7 +29,6 @@ from playwright.sync_api import (
 from tests import servers
 from tests.conftest import ROOT
 from tests.journeys.walking import wait_for
-from tests.journeys.watching import Watcher
 
 VIEWPORTS = {"phone": {"width": 390, "height": 844}, "desktop": {"width": 1280, "height": 900}}
 UNUSED = (
@@ -120,6 +119,7 @@ def start_portal(data: Path | None = None, **environment: str) -> Portal:
             time.sleep(0.2)
         else:
             return portal
+    process.terminate()
     raise RuntimeError((folder / "log").read_text())
 
 
@@ -134,28 +134,17 @@ def stop_portal(portal: Portal, *, keep: Path | None = None) -> int:
 
 
 @pytest.fixture(scope="session")
-def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder that all workers of this run have in common."""
-    own = tmp_path_factory.getbasetemp()
-    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
-
-
-@pytest.fixture(scope="session", autouse=True)
-def looked_at(shared_folder: Path) -> None:
-    """Where axe's watchers note what they have looked at."""
-    Watcher.looked_at = shared_folder / "looked-at"
-    Watcher.looked_at.mkdir(exist_ok=True)
-
-
-@pytest.fixture(scope="session")
-def settled(shared_folder: Path) -> Path:
+def settled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The data of a demonstration whose records are all sealed.
 
     Made by the first worker that needs it: each portal on SQLite would seal them again, and that
     takes longer than most journeys.
     """
-    data = shared_folder / "settled"
-    with (shared_folder / "settled.lock").open("w") as lock:
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent  # which all workers of this run have in common
+    data = shared / "settled"
+    with (shared / "settled.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not data.exists():
             portal = start_portal()
