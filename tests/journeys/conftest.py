@@ -1,16 +1,13 @@
 """The portal as `make run` starts it, and a real browser."""
 
-import fcntl
 import os
 import shutil
 import signal
-import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.error import URLError
@@ -28,7 +25,6 @@ from playwright.sync_api import (
 
 from tests import servers
 from tests.conftest import ROOT
-from tests.journeys.walking import wait_for
 
 VIEWPORTS = {"phone": {"width": 390, "height": 844}, "desktop": {"width": 1280, "height": 900}}
 UNUSED = (
@@ -86,14 +82,9 @@ class Portal:
         return done.stdout
 
 
-def start_portal(data: Path | None = None, **environment: str) -> Portal:
-    """Start everything as `make run` does, and wait until it is ready.
-
-    `data`: the folder of an earlier portal, of which this one goes on with a copy.
-    """
+def start_portal(**environment: str) -> Portal:
+    """Start everything as `make run` does, and wait until it is ready."""
     folder = Path(tempfile.mkdtemp(prefix="portal-journey-"))
-    if data:
-        shutil.copytree(data, folder, dirs_exist_ok=True)
     port = servers.free_port()
     everything = {
         **os.environ,
@@ -123,41 +114,12 @@ def start_portal(data: Path | None = None, **environment: str) -> Portal:
     raise RuntimeError((folder / "log").read_text())
 
 
-def stop_portal(portal: Portal, *, keep: Path | None = None) -> int:
-    """Ctrl-C; returns the exit code. `keep`: where its data goes."""
+def stop_portal(portal: Portal) -> int:
+    """Ctrl-C; returns the exit code."""
     portal.process.send_signal(signal.SIGINT)
     code = portal.process.wait(60)
-    if keep:
-        shutil.copytree(portal.folder, keep)
     shutil.rmtree(portal.folder, ignore_errors=True)
     return code
-
-
-@pytest.fixture(scope="session")
-def settled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The data of a demonstration whose records are all sealed.
-
-    Made by the first worker that needs it: each portal on SQLite would seal them again, and that
-    takes longer than most journeys.
-    """
-    shared = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        shared = shared.parent  # which all workers of this run have in common
-    data = shared / "settled"
-    with (shared / "settled.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not data.exists():
-            portal = start_portal()
-            wait_for(lambda: _count_unsealed(portal) == 0, 600)
-            assert stop_portal(portal, keep=data) == 0
-    return data
-
-
-def _count_unsealed(portal: Portal) -> int:
-    with closing(sqlite3.connect(portal.folder / "portal.sqlite3", timeout=15)) as database:
-        signed = "SELECT count(*) FROM attestations WHERE id NOT IN"
-        row = database.execute(f"{signed} (SELECT attestation_id FROM evidence)").fetchone()
-        return int(row[0])
 
 
 @pytest.fixture(scope="package", params=["sqlite", "postgresql"])
@@ -169,13 +131,12 @@ def portal_server(request: pytest.FixtureRequest) -> Iterator[Portal]:
         "PORTAL_SMTP_PORT": str(post.port),
         "PORTAL_SMTP_CA_FILE": post.ca_file,
     }
-    data = request.getfixturevalue("settled") if request.param == "sqlite" else None
     if request.param == "postgresql":
         server = request.getfixturevalue("postgres")
         servers.create_database(server, "journeys")
         environment["PORTAL_DATABASE_URL"] = f"{server}/journeys"
         environment |= request.getfixturevalue("slapd").environment
-    portal = start_portal(data, **environment)
+    portal = start_portal(**environment)
     yield portal
     assert stop_portal(portal) == 0
 

@@ -43,9 +43,9 @@ class Elsewhere(BaseHTTPRequestHandler):
 
 
 @pytest.fixture(scope="module")
-def portal(settled: Path) -> Iterator[Portal]:
+def portal() -> Iterator[Portal]:
     """A portal of its own: these tests reach into its database to let time go by."""
-    running = start_portal(settled)
+    running = start_portal()
     yield running
     assert stop_portal(running) == 0
 

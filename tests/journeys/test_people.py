@@ -54,12 +54,12 @@ class City:
 
 
 @pytest.fixture(scope="module")
-def city(settled: Path) -> Iterator[City]:
+def city() -> Iterator[City]:
     passwords = {"lukasz.nguyen": HALF}
     with servers.slapd(passwords=passwords) as directory, Proxy(directory.port) as line:
         urls = (f"ldaps://localhost:{line.port}",)
         settings = replace(directory, settings=replace(directory.settings, urls=urls))
-        portal = start_portal(settled, **settings.environment)
+        portal = start_portal(**settings.environment)
         yield City(portal, directory, line)
         assert stop_portal(portal) == 0
 
@@ -406,14 +406,11 @@ def test_a_contractor_comes_by_invitation_signs_and_goes(
 
 
 @pytest.fixture(scope="module")
-def single_sign_on(
-    settled: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[Portal, Provider]]:
+def single_sign_on(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Portal, Provider]]:
     """A portal with the demo directory and a real OpenID provider beside it."""
     port, secret = servers.free_port(), tmp_path_factory.mktemp("sso") / "secret"
     secret.write_text("provider-tests-only-0123456789abcdef")
     portal = start_portal(
-        settled,
         PORTAL_OIDC_ISSUER=f"http://localhost:{port}",
         PORTAL_OIDC_CLIENT_ID="portal",
         PORTAL_OIDC_CLIENT_SECRET_FILE=str(secret),
