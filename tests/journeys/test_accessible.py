@@ -9,12 +9,10 @@ import pytest
 from portal import db
 from portal.demo import lot, pace
 from portal.people.demo_people import everybody
-from tests.conftest import ROOT
 from tests.journeys.walking import Walker
+from tests.journeys.watching import Watcher
 
-AXE = (ROOT / "tests" / "axe.min.js").read_text()
 GUESTS_PASSWORD = "purple otters juggle lanterns"
-RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
 
 # The contractor whom the demonstration's start has touched least.
@@ -22,26 +20,6 @@ UNTOUCHED = max(
     (member for member in everybody() if member.kind == "contractor" and not member.plays),
     key=lambda member: lot(member.username) - pace(member.department),
 ).username
-
-
-class Watcher:
-    """Looks at each new kind of page once."""
-
-    def __init__(self, page):
-        self.page = page
-        self.seen = 0
-
-    def look(self):
-        self.page.evaluate(AXE)
-        found = self.page.evaluate(
-            "tags => axe.run({runOnly: tags}).then(r => r.violations.map("
-            "v => v.id + ': ' + v.nodes.map(n => n.html.slice(0, 120)).join(' | ')))",
-            RULES,
-        )
-        assert found == [], f"{self.page.url}: {found}"
-        wide = self.page.evaluate("document.documentElement.scrollWidth > window.innerWidth + 1")
-        assert not wide, f"{self.page.url} is wider than the window"
-        self.seen += 1
 
 
 @pytest.mark.parametrize(

@@ -18,9 +18,8 @@ from portal.people.ldap_values import PERMANENTLY_LOCKED
 from tests import servers
 from tests.documents.conformance import text_of
 from tests.journeys.conftest import Portal, start_portal, stop_portal
-from tests.journeys.test_accessible import Watcher
-from tests.journeys.test_the_year import wait_for
-from tests.journeys.walking import Walker
+from tests.journeys.walking import Walker, wait_for
+from tests.journeys.watching import Watcher
 from tests.people.provider import Provider, provider
 from tests.people.proxy import Proxy
 
