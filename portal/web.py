@@ -178,8 +178,7 @@ def init_app(app: Flask) -> None:
         if error.code == 413:
             title, message = _("This file is too large"), _("Choose a smaller one.")
         elif error.code == 503:
-            title = _("Try again in a few minutes")
-            message = _("The portal is busy. What you had saved before is safe.")
+            title, message = _("Try again in a few minutes"), error.description or ""  # our words
         page = current_app.make_response(refusal_page(error.code or 500, title, message))
         if error.code == 503:
             page.headers["Retry-After"] = "60"

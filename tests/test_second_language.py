@@ -40,6 +40,7 @@ FRENCH = {
     "Please sign by %(day)s: %(title)s": "À signer d’ici le %(day)s : %(title)s",
     "The name or password is wrong.": "Le nom ou le mot de passe est inexact.",
     "Page not found": "Page introuvable",
+    "That did not work": "Cela n’a pas fonctionné",
     "Receipt number": "Numéro de reçu",
     "typed name, tick and directory password": "nom tapé, case cochée et mot de passe",
     "Username": "Nom d’utilisateur",
@@ -141,6 +142,14 @@ def test_before_the_sign_in_and_without_a_language_in_the_directory_the_browser_
     assert "Page not found" in client.get("/nowhere", headers=german).text
     assert "Vos tâches" in browser.get("/learning/", headers=french).text
     assert "Vos tâches" in sign_in(marie).get("/learning/", headers=german).text
+
+
+def test_a_fault_of_the_browser_is_told_in_our_words(app, client):
+    answer = client.delete("/people/sign-in", headers={"Accept-Language": "fr"})
+
+    assert answer.status_code == 405
+    assert "Cela n’a pas fonctionné" in answer.text
+    assert "method" not in answer.text.partition("<main")[2].partition("</main")[0].lower()
 
 
 def test_a_course_says_its_language_where_the_page_speaks_another(app, sign_in, campaigns, marie):
