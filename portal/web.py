@@ -184,10 +184,7 @@ def init_app(app: Flask) -> None:
                 _("Go back to the page that led here, and use its button."),
             ),
             413: (_("The file is too large"), _("Go back, and choose one of at most 10 MB.")),
-            503: (
-                _("Try again in a few minutes"),
-                _("The portal is busy. What you had saved before is safe."),
-            ),
+            503: (_("Try again in a few minutes"), error.description or ""),  # our own words
         }
         title, message = plain.get(
             error.code or 500,

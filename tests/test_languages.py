@@ -3,13 +3,13 @@
 import ast
 import re
 from collections import defaultdict
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import String, select
 
 from portal import db
 from portal.audit.services import ACTIONS
-from portal.config import Settings
 from portal.contractors import bulk
 from portal.people.demo_people import CAST
 from portal.people.models import Person
@@ -42,14 +42,9 @@ LEFT_OUT = {"people.sign_out", "people.sso_again"}
 
 
 @pytest.fixture
-def settings(tmp_path):
+def settings(settings, tmp_path):
     write_catalogue(tmp_path / "translations", "fr", pseudo())
-    return Settings(
-        data_dir=tmp_path / "var",
-        content_dir=ROOT / "content",
-        languages=("en", "fr"),
-        translations_dir=tmp_path / "translations",
-    )
+    return replace(settings, languages=("en", "fr"), translations_dir=tmp_path / "translations")
 
 
 PATTERNS = (

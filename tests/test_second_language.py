@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
@@ -40,6 +41,7 @@ FRENCH = {
     "Please sign by %(day)s: %(title)s": "À signer d’ici le %(day)s : %(title)s",
     "The name or password is wrong.": "Le nom ou le mot de passe est inexact.",
     "Page not found": "Page introuvable",
+    "That did not work": "Cela n’a pas fonctionné",
     "Receipt number": "Numéro de reçu",
     "typed name, tick and directory password": "nom tapé, case cochée et mot de passe",
     "Username": "Nom d’utilisateur",
@@ -49,7 +51,7 @@ REMIND = {"before": [14], "after_every": 7, "at_most": 4, "escalate_after": 10}
 
 
 @pytest.fixture
-def settings(tmp_path):
+def settings(settings, tmp_path):
     write_catalogue(tmp_path / "translations", "fr", FRENCH)
     content = tmp_path / "content"
     shutil.copytree(ROOT / "content/site", content / "site")
@@ -61,8 +63,8 @@ def settings(tmp_path):
     course.write_text(text.replace(TITLES["en"], TITLES["fr"]))
     page = next(content.glob("petit-cours/start/*-welcome.md"))
     page.write_text(page.read_text() + "\nBienvenue à la Ville.\n")
-    return Settings(
-        data_dir=tmp_path / "var",
+    return replace(
+        settings,
         content_dir=content,
         languages=("en", "fr"),
         translations_dir=tmp_path / "translations",
@@ -141,6 +143,14 @@ def test_before_the_sign_in_and_without_a_language_in_the_directory_the_browser_
     assert "Page not found" in client.get("/nowhere", headers=german).text
     assert "Vos tâches" in browser.get("/learning/", headers=french).text
     assert "Vos tâches" in sign_in(marie).get("/learning/", headers=german).text
+
+
+def test_a_fault_of_the_browser_is_told_in_our_words(app, client):
+    answer = client.delete("/people/sign-in", headers={"Accept-Language": "fr"})
+
+    assert answer.status_code == 405
+    assert "Cela n’a pas fonctionné" in answer.text
+    assert "method" not in answer.text.partition("<main")[2].partition("</main")[0].lower()
 
 
 def test_a_course_says_its_language_where_the_page_speaks_another(app, sign_in, campaigns, marie):
