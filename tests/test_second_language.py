@@ -31,17 +31,18 @@ FRENCH = {
     "Your tasks": "Vos tâches",
     "Sign out": "Fermer la session",
     (
-        "You have %(num)s thing to do by %(day)s.",
-        "You have %(num)s things to do, the first by %(day)s.",
+        "You have %(num)s thing to do.",
+        "You have %(num)s things to do. This one is due first.",
     ): (
-        "Vous avez %(num)s chose à faire d’ici le %(day)s.",
-        "Vous avez %(num)s choses à faire, la première d’ici le %(day)s.",
+        "Vous avez %(num)s chose à faire.",
+        "Vous avez %(num)s choses à faire. Celle-ci vient en premier.",
     ),
+    "Due %(day)s.": "À rendre le %(day)s.",
     "Hello %(name)s,": "Bonjour %(name)s,",
     "Please sign by %(day)s: %(title)s": "À signer d’ici le %(day)s : %(title)s",
     "The name or password is wrong.": "Le nom ou le mot de passe est inexact.",
     "Page not found": "Page introuvable",
-    "That did not work": "Cela n’a pas fonctionné",
+    "This page cannot be opened by its address": "Cette page ne s’ouvre pas par son adresse",
     "Receipt number": "Numéro de reçu",
     "typed name, tick and directory password": "nom tapé, case cochée et mot de passe",
     "Username": "Nom d’utilisateur",
@@ -115,12 +116,14 @@ def test_who_has_french_in_the_directory_reads_french_and_others_english(
 
     assert '<html lang="fr"' in pages[marie]
     assert "Vos tâches" in pages[marie]
-    assert "Vous avez 1 chose à faire d’ici le 15 décembre 2026." in pages[marie]
+    assert "Vous avez 1 chose à faire." in pages[marie]
+    assert "À rendre le 15 décembre 2026." in pages[marie]
     assert "Petit cours" in pages[marie]
     assert "Appelez les RH." in pages[marie]
     assert "Skip to main content" in pages[marie]  # not translated yet
     assert '<html lang="en"' in pages[ada]
-    assert "You have 1 thing to do by December 15, 2026." in pages[ada]
+    assert "You have 1 thing to do." in pages[ada]
+    assert "Due December 15, 2026." in pages[ada]
     assert "Call the IT service desk" in pages[ada]
 
 
@@ -149,7 +152,7 @@ def test_a_fault_of_the_browser_is_told_in_our_words(app, client):
     answer = client.delete("/people/sign-in", headers={"Accept-Language": "fr"})
 
     assert answer.status_code == 405
-    assert "Cela n’a pas fonctionné" in answer.text
+    assert "Cette page ne s’ouvre pas par son adresse" in answer.text
     assert "method" not in answer.text.partition("<main")[2].partition("</main")[0].lower()
 
 
