@@ -6,9 +6,11 @@ from importlib import import_module
 from typing import Any, cast
 
 from flask import Flask, has_request_context, render_template, request, session
+from flask.sessions import SecureCookieSessionInterface
 from flask_babel import Babel, get_domain, get_locale
 from flask_login import LoginManager, current_user
 from flask_wtf.csrf import CSRFProtect, generate_csrf
+from itsdangerous import URLSafeTimedSerializer
 from jinja2 import StrictUndefined
 from markupsafe import Markup
 from werkzeug.middleware.proxy_fix import ProxyFix
@@ -16,6 +18,7 @@ from whitenoise import WhiteNoise
 
 from portal import assets, cli, db, web
 from portal.config import ROOT, Settings
+from portal.courses.course import Course
 from portal.documents import dates
 from portal.people import sso
 
@@ -56,6 +59,7 @@ def create_app(settings: Settings) -> Flask:
         WTF_CSRF_TIME_LIMIT=None,  # as long as the session
         BABEL_DEFAULT_LOCALE=settings.languages[0],
         BABEL_DEFAULT_TIMEZONE=settings.time_zone,
+        BABEL_TRANSLATION_DIRECTORIES=str(settings.translations_dir.resolve()),
     )
     app.extensions["settings"] = settings
     app.jinja_env.undefined = StrictUndefined
@@ -63,6 +67,7 @@ def create_app(settings: Settings) -> Flask:
     db.init_app(app, settings.database)
     web.init_app(app)
     CSRFProtect(app)
+    app.session_interface = _Sessions()
     Babel(app, locale_selector=lambda: _language(settings))
     LoginManager(app)
     for name, prefix in SLICES.items():
@@ -86,11 +91,26 @@ def create_app(settings: Settings) -> Flask:
     return app
 
 
+class _Sessions(SecureCookieSessionInterface):
+    """Flask's own, with its signer made once, not twice for each page."""
+
+    @lru_cache(maxsize=1)  # noqa: B019 - lives as long as its app
+    def get_signing_serializer(self, app: Flask) -> URLSafeTimedSerializer | None:
+        """What signs and reads the cookie."""
+        return super().get_signing_serializer(app)
+
+
 def _language(settings: Settings) -> str:
-    """The best of our languages for this browser; commands speak the first."""
-    if not has_request_context():
+    """The person's own language, where the directory says one of ours, else the browser's.
+
+    Commands speak the first.
+    """
+    if len(settings.languages) == 1 or not has_request_context():
         return settings.languages[0]
-    return request.accept_languages.best_match(settings.languages) or settings.languages[0]
+    if current_user.is_authenticated and current_user.language in settings.languages:
+        return cast(str, current_user.language)
+    wanted = (each.partition("-")[0] for each in request.accept_languages.values())  # best first
+    return next((each for each in wanted if each in settings.languages), settings.languages[0])
 
 
 class _Words:
@@ -133,7 +153,14 @@ def _dress_pages(app: Flask, settings: Settings) -> None:
     app.jinja_env.globals.update(
         settings=settings, asset=assets.url, current_user=current_user, language=language
     )
+    app.jinja_env.globals["language_name"] = lambda wanted: dates.language_name(wanted, language())
     app.jinja_env.globals.update(_=words.say, gettext=words.say, ngettext=words.count)
+
+    @app.template_global("lang_of")
+    def _lang_of(course: Course) -> Markup | str:
+        """The attribute of a course's text where the page around it speaks another language."""
+        mine = course.language.partition("-")[0] == language()
+        return "" if mine else Markup(' lang="{}"').format(course.language)
 
     frames: dict[str, dict[str, Markup]] = {}
 
@@ -165,6 +192,10 @@ def _dress_pages(app: Flask, settings: Settings) -> None:
     @app.template_filter("local_day")
     def _local_day(value: datetime) -> str:
         return dates.day(value.astimezone(settings.zone).date(), language())
+
+    @app.template_filter("size")
+    def _size(value: int) -> str:
+        return dates.size(value, language())
 
     @app.template_filter("iso_day")
     def _iso_day(value: datetime) -> str:

@@ -21,6 +21,7 @@ reset_tzpath(())
 
 ROOT = Path(__file__).resolve().parent.parent
 LOOPBACK = {"", "localhost", "127.0.0.1", "::1"}
+_LANGUAGE = re.compile(r"[a-z]{2}")
 _COLOUR = re.compile(r"#[0-9a-f]{6}", re.IGNORECASE)
 
 
@@ -31,6 +32,7 @@ class Role(StrEnum):
     HR = "hr"
     AUTHOR = "author"
     ADMIN = "admin"
+    SPONSOR = "sponsor"  # may invite contractors; managers and HR may without it
 
 
 class Misconfigured(Exception):
@@ -136,6 +138,7 @@ class Settings:
     holidays_of: str = _setting("CA-AB", "Whose holidays no mail goes out on: country-region")
     extra_holidays: tuple[str, ...] = _setting((), "The City's own holidays, as 2026-12-24")
     languages: tuple[str, ...] = _setting(("en",), "Languages of the pages, the first is default")
+    translations_dir: Path = _setting(ROOT / "translations", "Catalogues of further languages")
     receipt_prefix: str = _setting("MH", "First letters of a receipt number")
     session_idle: int = _setting(60, "Minutes without activity until a session ends")
     session_hours: int = _setting(12, "Hours until a session ends at the latest")
@@ -181,6 +184,10 @@ class Settings:
         days = country_holidays(country, subdiv=region or None)
         days.append([date.fromisoformat(day) for day in self.extra_holidays])
         return days
+
+    def language_for(self, wanted: str) -> str:
+        """The language for who would like `wanted`: that one if it is ours, else the first."""
+        return wanted if wanted in self.languages else self.languages[0]
 
     @property
     def database(self) -> str:
@@ -248,6 +255,8 @@ def _complaints(settings: Settings) -> list[str]:
         for name in ("brand_colour", "accent_colour")
         if not _COLOUR.fullmatch(getattr(settings, name))
     ]
+    if not settings.languages or not all(map(_LANGUAGE.fullmatch, settings.languages)):
+        found.append("PORTAL_LANGUAGES: write two letters for each, as en;fr.")
     if not all(_is_day(day) for day in settings.extra_holidays):
         found.append("PORTAL_EXTRA_HOLIDAYS: write days as 2026-12-24, separated by `;`.")
     try:

@@ -3,10 +3,17 @@
 from typing import Any
 
 from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
 from wtforms import (
     DateField,
     IntegerField,
 )
+from wtforms.validators import Length
+
+
+def at_most(characters: int) -> Length:
+    """Refuses a longer text, in our words."""
+    return Length(max=characters, message=_l("Write at most %(max)d characters"))
 
 
 class DayField(DateField):

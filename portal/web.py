@@ -103,7 +103,8 @@ def own_page(target: str | None) -> str | None:
 
 def _here() -> str | None:
     """Where the person wanted to go; None for what cannot be opened again with a GET."""
-    if request.method not in db.SAFE_METHODS:
+    rule = request.url_rule
+    if rule is None or rule.methods is None or "GET" not in rule.methods:
         return None
     return request.full_path.rstrip("?") if request.path != "/" else None
 
@@ -151,10 +152,13 @@ def init_app(app: Flask) -> None:
 
     @app.errorhandler(CSRFError)
     def _stale_form(_error: CSRFError) -> ResponseReturnValue:
+        view = app.view_functions[request.endpoint or ""]
+        if access_of(view) and not current_user.is_authenticated:  # the session has ended
+            return redirect(url_for("people.sign_in", next=_here()))
         return refusal_page(
             400,
             _("This page was open for too long"),
-            _("Nothing was lost on our side. Go back, reload the page and send it again."),
+            _("Go back, copy what you typed, reload the page, and send it again."),
         )
 
     @app.errorhandler(OperationalError)
@@ -174,10 +178,19 @@ def init_app(app: Flask) -> None:
             return Response("400 Bad Request", 400, mimetype="text/plain")
         if error.code is not None and error.code < 400:
             return error.get_response()
-        title = _("Try again in a few minutes") if error.code == 503 else error.name
-        page = current_app.make_response(
-            refusal_page(error.code or 500, title, error.description or "")
+        plain = {
+            405: (
+                _("This page cannot be opened by its address"),
+                _("Go back to the page that led here, and use its button."),
+            ),
+            413: (_("The file is too large"), _("Go back, and choose one of at most 10 MB.")),
+            503: (_("Try again in a few minutes"), error.description or ""),  # our own words
+        }
+        title, message = plain.get(
+            error.code or 500,
+            (_("We cannot read that"), _("Go back and try again. If it happens again, call IT.")),
         )
+        page = current_app.make_response(refusal_page(error.code or 500, title, message))
         if error.code == 503:
             page.headers["Retry-After"] = "60"
         return page

@@ -10,7 +10,7 @@ from portal.directory.syncing import SYNC, WATCH
 from portal.mail.delivery import MAIL
 from portal.reminders.services import REMIND
 from portal.reports.making import EXPORT
-from portal.retention.disposing import DISPOSE
+from portal.retention.disposing import DISPOSE, FORGET
 
 JOBS = (
     EVIDENCE,
@@ -25,5 +25,6 @@ JOBS = (
     REMIND,
     EXPORT,
     DISPOSE,
+    FORGET,
     CHECKPOINT,
 )

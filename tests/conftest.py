@@ -1,11 +1,12 @@
-"""One migrated database for the session, copied for each test; servers started once."""
+"""One portal for the session, with a fresh data folder for each test; servers started once."""
 
 import contextvars
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 
 import pytest
@@ -17,23 +18,29 @@ from werkzeug.test import TestResponse
 from portal import db
 from portal.app import create_app
 from portal.config import Settings
+from portal.documents import seal
 from portal.migrations import upgrade
 from portal.people import services as people
 from portal.people.models import Person
 from tests import leaks, servers
 from tests.leaks import pytest_configure, pytest_runtest_makereport
+from tests.workers import pytest_xdist_make_scheduler
 
-__all__ = ["pytest_configure", "pytest_runtest_makereport"]
+__all__ = ["pytest_configure", "pytest_runtest_makereport", "pytest_xdist_make_scheduler"]
 ROOT = Path(__file__).parent.parent
 
 SERVERS = {"each_app", "postgres", "slapd", "browser", "portal_server", "mailbox"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """`make check` leaves out what needs a server, a browser or another program."""
+    """`make check` leaves out what needs a server, a browser or another program.
+
+    That comes first, since it takes long: the quick tests fill up the end.
+    """
     for item in items:
         if SERVERS & set(getattr(item, "fixturenames", ())) or "journeys" in str(item.path):
             item.add_marker(pytest.mark.server)
+    items.sort(key=lambda item: item.get_closest_marker("server") is None)
 
 
 class Browser(FlaskClient):
@@ -48,39 +55,42 @@ class Browser(FlaskClient):
 
 
 @pytest.fixture(scope="session")
-def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A migrated SQLite database without rows."""
-    path = tmp_path_factory.mktemp("template") / "empty.sqlite3"
-    engine = db.make_engine(f"sqlite:///{path}")
+def empty_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder with a migrated SQLite database without rows, and a seal."""
+    folder = tmp_path_factory.mktemp("template")
+    engine = db.make_engine(f"sqlite:///{folder / 'portal.sqlite3'}")
     upgrade(engine)
     with engine.connect() as connection:
         connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
     engine.dispose()
-    return path
+    seal.load(Settings(data_dir=folder))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The data folder of every test in turn: with one place, one portal serves them all."""
+    return tmp_path_factory.mktemp("home") / "var"
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    """Demo settings with a data folder of their own."""
-    return Settings(data_dir=tmp_path / "var", content_dir=ROOT / "content")
+def settings(home: Path, empty_home: Path) -> Settings:
+    """Demo settings with a fresh data folder."""
+    shutil.rmtree(home, ignore_errors=True)
+    shutil.copytree(empty_home, home)
+    return Settings(data_dir=home, content_dir=ROOT / "content")
 
 
 @pytest.fixture
-def app(settings: Settings, empty_database: Path) -> Iterator[Flask]:
+def app(settings: Settings) -> Iterator[Flask]:
     """The portal on its own copy of the empty database, inside an app context."""
-    settings.data_dir.mkdir(exist_ok=True)
-    shutil.copy(empty_database, settings.data_dir / "portal.sqlite3")
     yield from _running(settings)
 
 
 @pytest.fixture
-def postgres_app(tmp_path: Path, postgres_url: str) -> Iterator[Flask]:
+def postgres_app(settings: Settings, postgres_url: str) -> Iterator[Flask]:
     """The portal on PostgreSQL."""
-    (tmp_path / "var").mkdir()
-    settings = Settings(
-        data_dir=tmp_path / "var", content_dir=ROOT / "content", database_url=postgres_url
-    )
-    yield from _running(settings)
+    yield from _running(replace(settings, database_url=postgres_url))
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -90,14 +100,27 @@ def each_app(request: pytest.FixtureRequest) -> Flask:
     return app
 
 
-def _running(settings: Settings) -> Iterator[Flask]:
+@lru_cache(maxsize=4)
+def _portal(settings: Settings) -> Flask:
+    """The portal for these settings, kept: its routes, pages and SQL are compiled once."""
     app = create_app(settings)
     app.config.update(TESTING=True, WTF_CSRF_ENABLED=False, SERVER_NAME=None)
     app.test_client_class = Browser
+    return app
+
+
+def _running(settings: Settings) -> Iterator[Flask]:
+    """The portal for one test; what the test puts into it is taken out afterwards."""
+    app = _portal(settings)
+    config, extensions = dict(app.config), dict(app.extensions)
     with app.app_context():
         yield app
         db.finish(keep=False)
     app.extensions["engine"].dispose()
+    app.config.clear()
+    app.config.update(config)
+    app.extensions.clear()
+    app.extensions.update(extensions)
 
 
 @pytest.fixture
@@ -174,9 +197,8 @@ def postgres_template(postgres: str) -> str:
 @pytest.fixture
 def postgres_url(postgres_template: str) -> str:
     """A copy of the migrated database for one test."""
-    name = f"t{os.urandom(6).hex()}"
-    servers.create_database(postgres_template, name, template="empty")
-    return f"{postgres_template}/{name}"
+    servers.create_database(postgres_template, "portal", template="empty")
+    return f"{postgres_template}/portal"
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import shutil
+import signal
 import socket
 import ssl
 import subprocess
@@ -64,25 +65,27 @@ def postgres() -> Iterator[str]:
     binaries = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
     folder = Path(tempfile.mkdtemp(prefix="portal-pg-"))
     port = free_port()
-    as_user: list[str] = []
+    user = None
     if os.geteuid() == 0:  # PostgreSQL refuses to run as root
-        as_user = ["runuser", "-u", "nobody", "--"]
-        shutil.chown(folder, "nobody")
+        user = "nobody"
+        shutil.chown(folder, user)
     initdb = find_program("initdb", *map(str, binaries))
     server = find_program("postgres", *map(str, binaries))
     data = folder / "data"
     subprocess.run(
-        [*as_user, initdb, "-D", data, "-U", "portal", "-A", "trust", "-E", "UTF8", "--no-sync"],
+        [initdb, "-D", data, "-U", "portal", "-A", "trust", "-E", "UTF8", "--no-sync"],
         check=True,
         capture_output=True,
         cwd="/",
+        user=user,
     )
     options = ["-c", "fsync=off", "-c", "listen_addresses=127.0.0.1", "-c", "max_connections=200"]
     process = subprocess.Popen(
-        [*as_user, server, "-D", data, "-p", str(port), "-k", folder, *options],
+        [server, "-D", data, "-p", str(port), "-k", folder, *options],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         cwd="/",
+        user=user,
     )
     try:
         wait_for_port(port)
@@ -90,7 +93,7 @@ def postgres() -> Iterator[str]:
         _wait_until_ready(port)
         yield url
     finally:
-        process.terminate()
+        process.send_signal(signal.SIGINT)  # now, whoever is still connected
         process.wait(20)
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -109,9 +112,10 @@ def _wait_until_ready(port: int) -> None:
 
 
 def create_database(url: str, name: str, *, template: str = "template0") -> None:
-    """Create a database on this server."""
+    """Create a database on this server, in place of the one that had its name."""
     plain = url.replace("postgresql+psycopg", "postgresql")
     with psycopg.connect(f"{plain}/postgres", autocommit=True) as connection:
+        connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
         connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
 
 

@@ -113,6 +113,7 @@ FOR_HR = {
     "people.shared_devices",
     "retention.overview",
     "retention.period",
+    "retention.contract_period",
     "retention.hold",
     "retention.end_hold",
     "retention.make_list",
@@ -149,8 +150,9 @@ FOR_SPONSORS = {
 FOR_WHO_INVITES = {"contractors.invite"}  # HR and managers
 # 404 without a person or a firm, and for a course that there is not.
 NEEDS_A_QUESTION = {"contractors.decide", "courses.publish"}
-FOR_ADMINS = {"directory.syncs", "directory.check", "directory.list_roles", "directory.end_grant"}
-FOR_HR_AND_ADMINS = {"directory.sync"}
+# HR ends the grants of sponsors, and the one that is tried here is an author's.
+FOR_ADMINS = {"directory.syncs", "directory.check", "directory.end_grant"}
+FOR_HR_AND_ADMINS = {"directory.sync", "directory.list_roles"}
 FOR_HR_AND_AUTHORS = {
     "courses.drafts",
     "courses.versions",
@@ -234,6 +236,7 @@ def city(app):
         "list_id": gone.id,
         "mail_id": db.session.scalars(select(Mail.id)).one(),
         "assignment_id": attestation.assignment_id,
+        "item_id": attestation.assignment_id,
         "attestation_id": attestation.id,
         "person_id": owner.id,
         "version_id": version.id,
@@ -327,4 +330,4 @@ def test_each_role_gets_what_is_for_it_and_404_elsewhere(app, city, sign_in, rol
 
 
 def test_roles_are_those_that_the_settings_know():
-    assert {role.value for role in Role} == {"learner", "hr", "author", "admin"}
+    assert {role.value for role in Role} == {"learner", "hr", "author", "admin", "sponsor"}

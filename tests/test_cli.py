@@ -2,6 +2,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -55,7 +56,7 @@ def test_a_mistake_in_a_course_is_reported_with_file_line_and_remedy(run, app, t
     course = tmp_path / "broken"
     course.mkdir()
     (course / "course.yaml").write_text("title: Broken\nminits: 5\n")
-    object.__setattr__(app.extensions["settings"], "content_dir", tmp_path)
+    app.extensions["settings"] = replace(app.extensions["settings"], content_dir=tmp_path)
 
     said, code = run("check-content")
 

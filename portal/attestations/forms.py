@@ -5,13 +5,13 @@ from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
 from flask_wtf.file import FileField
 from wtforms import BooleanField, PasswordField, StringField, TextAreaField, ValidationError
-from wtforms.validators import DataRequired, InputRequired, Length
+from wtforms.validators import DataRequired, InputRequired
 
 from portal import db
 from portal.attestations.naming import same_name
 from portal.attestations.recording import MOST_BYTES
 from portal.documents import scans
-from portal.fields import DayField
+from portal.fields import DayField, at_most
 
 
 class SignForm(FlaskForm):
@@ -22,12 +22,12 @@ class SignForm(FlaskForm):
     )
     typed_name = StringField(
         _l("Type your full name to sign"),
-        validators=[DataRequired(_l("Type your full name")), Length(max=200)],
+        validators=[DataRequired(_l("Type your full name")), at_most(200)],
         render_kw={"autocomplete": "name", "spellcheck": "false"},
     )
     password = PasswordField(
         _l("Password"),
-        validators=[InputRequired(_l("Enter your password")), Length(max=1000)],
+        validators=[InputRequired(_l("Enter your password")), at_most(1000)],
         render_kw={"autocomplete": "current-password"},
     )
 
@@ -49,7 +49,7 @@ class DisagreeForm(FlaskForm):
         _l("What do you not agree with?"),
         validators=[
             DataRequired(_l("Write what you do not agree with")),
-            Length(max=4000, message=_l("Write at most %(max)d characters")),
+            at_most(4000),
         ],
         render_kw={"rows": 6},
     )
@@ -59,15 +59,15 @@ class ScanForm(FlaskForm):
     """An attestation that was signed on paper."""
 
     signed_on = DayField(
-        _l("Day on the paper"), validators=[InputRequired(_l("Write the day as 2027-01-30"))]
+        _l("Day on the paper"), validators=[InputRequired(_l("Choose the day on the paper"))]
     )
     scan = FileField(
         _l("Scan of the signed paper"),
         description=_l("A PDF of at most 10 MB and 20 pages."),
         render_kw={"accept": "application/pdf,.pdf"},
     )
-    witness = StringField(_l("Witness (optional)"), validators=[Length(max=200)])
-    note = TextAreaField(_l("Note (optional)"), validators=[Length(max=1000)])
+    witness = StringField(_l("Witness (optional)"), validators=[at_most(200)])
+    note = TextAreaField(_l("Note (optional)"), validators=[at_most(1000)])
 
     def validate_scan(self, field: FileField) -> None:
         """Refuse what is missing, too large, no PDF, or can act; the bytes are kept as `pdf`."""
@@ -92,13 +92,13 @@ class ScanForm(FlaskForm):
 class RefusalForm(FlaskForm):
     """A refusal that HR heard."""
 
-    said_on = DayField(_l("Day"), validators=[InputRequired(_l("Write the day as 2027-01-30"))])
+    said_on = DayField(_l("Day"), validators=[InputRequired(_l("Choose the day"))])
     comment = TextAreaField(
         _l("What did the person say?"),
         description=_l("In their own words. Leave it empty if they gave no reason."),
-        validators=[Length(max=4000, message=_l("Write at most %(max)d characters"))],
+        validators=[at_most(4000)],
     )
-    witness = StringField(_l("Witness (optional)"), validators=[Length(max=200)])
+    witness = StringField(_l("Witness (optional)"), validators=[at_most(200)])
 
     def validate_said_on(self, field: DayField) -> None:
         """Refuse the future."""
@@ -111,7 +111,7 @@ class NumberForm(FlaskForm):
 
     number = StringField(
         _l("Receipt number"),
-        validators=[DataRequired(_l("Enter the receipt number")), Length(max=60)],
+        validators=[DataRequired(_l("Enter the receipt number")), at_most(60)],
         render_kw={"autocomplete": "off", "spellcheck": "false"},
     )
 

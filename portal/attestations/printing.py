@@ -55,7 +55,11 @@ def paper_form(assignment: Assignment, *, link: str, settings: Settings) -> byte
         link=link,
     )
     title, html = sealing.render_page(
-        "documents/paper_form.html", form, language=course.language, zone=settings.time_zone
+        "documents/paper_form.html",
+        form,
+        language=course.language,
+        zone=settings.time_zone,
+        catalogues=settings.translations_dir,
     )
     facts: dict[str, Any] = {"assignment": str(assignment.id), "course": version.content_hash}
     return pdf.render(

@@ -18,12 +18,13 @@ from portal.learning.models import Attempt
 from portal.learning.services import Progress
 
 FORMAT = "attestation/1"
-METHOD = "typed name, tick and directory password"
-OWN_PASSWORD = "typed name, tick and the person's own password of the portal"  # noqa: S105
-SINGLE_SIGN_ON = "typed name, tick and single sign-on, asked anew"
-ON_PAPER = "signed on paper; recorded by HR"
-REFUSED_HERE = "written in the portal while signed in"
-TOLD_HR = "said to HR; recorded by HR"
+N_ = str  # marks what the record keeps as it is and the document translates
+METHOD = N_("typed name, tick and directory password")
+OWN_PASSWORD = N_("typed name, tick and the person's own password of the portal")
+SINGLE_SIGN_ON = N_("typed name, tick and single sign-on, asked anew")
+ON_PAPER = N_("signed on paper; recorded by HR")
+REFUSED_HERE = N_("written in the portal while signed in")
+TOLD_HR = N_("said to HR; recorded by HR")
 
 
 def canonical(record: dict[str, Any]) -> str:

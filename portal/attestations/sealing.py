@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from datetime import date, datetime
 from functools import lru_cache, partial
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 from xml.etree import ElementTree
@@ -35,6 +36,7 @@ from portal.jobs import Job
 
 ATTACHMENT = "record.json"
 SCAN = "scan.pdf"
+CATALOGUES = ROOT / "translations"
 STYLESHEET = ROOT / "templates" / "documents" / "attestation.css"
 
 _TAGS = {
@@ -51,14 +53,18 @@ class RecordAltered(Exception):
 
 
 def render_record(
-    record: dict[str, Any], *, development: bool = False, scan: bytes | None = None
+    record: dict[str, Any],
+    *,
+    development: bool = False,
+    scan: bytes | None = None,
+    catalogues: Path = CATALOGUES,
 ) -> bytes:
     """The record as an unsealed PDF; `development` prints the banner of the development seal.
 
     `scan` is the paper that was signed; it goes along inside the file. The same record gives the
     same bytes. Raises jinja2.UndefinedError when the record lacks a part that the page needs.
     """
-    words = _words(record["course"]["language"], record["time_zone"])
+    words = _words(record["course"]["language"], record["time_zone"], catalogues)
     title = words.title.format(number=record["number"], name=record["person"]["full_name"])
     html = words.template.render(
         record=record,
@@ -82,9 +88,11 @@ def render_record(
     )
 
 
-def render_page(template: str, form: Any, *, language: str, zone: str) -> tuple[str, str]:
+def render_page(
+    template: str, form: Any, *, language: str, zone: str, catalogues: Path
+) -> tuple[str, str]:
     """Title and XHTML of another document in the same dress."""
-    words = _words(language, zone)
+    words = _words(language, zone, catalogues)
     page = words.environment.get_template(template)
     title = words.form.format(name=form.full_name)
     return title, page.render(form=form, title=title, language=language)
@@ -145,7 +153,14 @@ def do(attestation_id: str) -> None:
     if records.digest(records.canonical(record)) != row.record_sha256:
         raise RecordAltered(f"The record of attestation {key} does not match its hash.")
     stamp = seal.current()
-    sealed = stamp.apply(render_record(record, development=stamp.is_development, scan=row.pdf))
+    sealed = stamp.apply(
+        render_record(
+            record,
+            development=stamp.is_development,
+            scan=row.pdf,
+            catalogues=db.settings().translations_dir,
+        )
+    )
     evidence = Evidence(
         attestation_id=key,
         file_name=file_name(record),
@@ -175,8 +190,8 @@ def _has_evidence(key: UUID) -> bool:
 class _Words:
     """The template and the fixed words of the document in one language and time zone."""
 
-    def __init__(self, language: str, zone: str) -> None:
-        translations = Translations.load(ROOT / "translations", [language])
+    def __init__(self, language: str, zone: str, catalogues: Path) -> None:
+        translations = Translations.load(catalogues, [language.replace("-", "_")])
         _ = translations.ugettext if isinstance(translations, Translations) else _untranslated
         environment = Environment(
             loader=FileSystemLoader(ROOT / "templates"),
@@ -216,8 +231,8 @@ class _Words:
 
 
 @lru_cache(maxsize=16)
-def _words(language: str, zone: str) -> _Words:
-    return _Words(language, zone)
+def _words(language: str, zone: str, catalogues: Path) -> _Words:
+    return _Words(language, zone, catalogues)
 
 
 def _untranslated(text: str) -> str:

@@ -99,7 +99,7 @@ def verify_upload(pdf: bytes) -> Verdict:
     if row is not None:
         return Verdict(
             Outcome.OURS,
-            (_("Every byte is as we sealed it: its SHA-256 is in our register."),),
+            (_("Every byte is as we sealed it: its fingerprint is in our register."),),
             number=row.number,
             signed_at=row.signed_at,
             development=development,

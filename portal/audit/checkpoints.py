@@ -93,12 +93,12 @@ def open_note(note: str, verifier_key: str) -> Signed:
 
 def sign_checkpoint(signer: Signer) -> Checkpoint:
     """Sign the log as it is now; the same size is signed once. The log must not be empty."""
-    head = db.session.scalars(select(AuditHead)).one()
-    found = db.session.get(Checkpoint, head.size)
+    size, edge = db.session.execute(select(AuditHead.size, AuditHead.edge)).one()
+    found = db.session.get(Checkpoint, size)
     if found is not None:
         return found
-    root = tree.edge_root([bytes.fromhex(node) for node in head.edge])
-    checkpoint = Checkpoint(size=head.size, note=signer.sign(head.size, root))
+    root = tree.edge_root([bytes.fromhex(node) for node in edge])
+    checkpoint = Checkpoint(size=size, note=signer.sign(size, root))
     db.session.add(checkpoint)
     db.session.flush()
     services.record(
@@ -152,9 +152,9 @@ def verify_log(verifier_key: str, *, outside: Sequence[str] = ()) -> list[str]:
         for note in wanted.pop(size, ()):
             found += _compare(note, verifier_key, size, tree.edge_root(edge))
     found += [f"a checkpoint covers {longer} entries, the log has {size}" for longer in wanted]
-    head = db.session.scalar(select(AuditHead))
-    kept = [bytes.fromhex(node) for node in head.edge] if head else []
-    if (head.size if head else 0) != size or kept != edge:
+    head = db.session.execute(select(AuditHead.size, AuditHead.edge)).first()
+    kept_size, kept_edge = tuple(head) if head else (0, [])
+    if kept_size != size or [bytes.fromhex(node) for node in kept_edge] != edge:
         found.append("the head of the log is not that of its entries")
     return found
 

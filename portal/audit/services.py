@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from portal import db
@@ -51,16 +52,17 @@ ACTIONS: dict[str, frozenset[str]] = {
     "retention.period_set": frozenset({"before", "after"}),
     "retention.held": frozenset(),
     "retention.hold_ended": frozenset(),
-    "retention.listed": frozenset({"duties"}),
+    "retention.listed": frozenset({"duties", "people"}),
     "retention.taken_off": frozenset({"list"}),
     "retention.approved": frozenset(),
     "record.disposed": frozenset({"rule", "removed", "records", "attempts"}),
+    "person.disposed": frozenset({"rule"}),
     "person.data_downloaded": frozenset(),
     "person.nudged": frozenset(),
     "team.delegated": frozenset({"deputy", "until"}),
     "team.delegation_ended": frozenset(),
     "mail.queued_again": frozenset(),
-    "course.decided": frozenset({"change", "campaigns"}),
+    "course.decided": frozenset({"change", "campaigns", "released"}),
     "assignment.created": frozenset({"campaign"}),
     "attempt.submitted": frozenset({"section", "number", "right", "out_of", "passed"}),
     "answer.declared": frozenset({"records", "outcome"}),
@@ -97,10 +99,10 @@ def record_many(
     """Append one entry for each subject, as `record` does; returns the position of the last."""
     if action not in ACTIONS or ACTIONS[action] != details.keys():
         raise ValueError(f"{action} carries {sorted(ACTIONS.get(action, ()))}, not {details}")
-    head = _lock_head()
+    db.session.flush()  # the fact comes first, with what may be wrong with it
+    position, nodes = _lock_head()
     at = db.utc_now()
-    edge = [bytes.fromhex(node) for node in head.edge]
-    position = head.size
+    edge = [bytes.fromhex(node) for node in nodes]
     rows = []
     for subject in subjects:
         leaf = canonical(
@@ -127,11 +129,15 @@ def record_many(
         )
         position += 1
     if rows:
-        db.session.execute(insert(AuditEntry), rows)
-        head.edge = [node.hex() for node in edge]
-        head.size = position
-        db.session.flush()
+        connection = db.session.connection()  # without the ORM: every fact passes here
+        connection.execute(_APPEND, rows)
+        connection.execute(_MOVE_HEAD, {"size": position, "edge": [node.hex() for node in edge]})
     return position - 1
+
+
+_APPEND = insert(AuditEntry)
+_LOCK_HEAD = select(AuditHead.size, AuditHead.edge).where(AuditHead.id == 1).with_for_update()
+_MOVE_HEAD = update(AuditHead).where(AuditHead.id == 1)
 
 
 def canonical(entry: dict[str, Any]) -> str:
@@ -159,15 +165,12 @@ def list_entries(
     return [tuple(row) for row in rows]  # type: ignore[misc]
 
 
-def _lock_head() -> AuditHead:
-    """The one row of the head, locked until the transaction ends; made when it is missing."""
-    locked = select(AuditHead).where(AuditHead.id == 1).with_for_update()
-    head = db.session.scalar(locked.execution_options(populate_existing=True))
-    if head is not None:
-        return head
-    try:
-        with db.session.begin_nested():
-            db.session.add(AuditHead(id=1, size=0, edge=[]))
-    except IntegrityError:
-        pass  # another process made it first
-    return db.session.scalars(locked.execution_options(populate_existing=True)).one()
+def _lock_head() -> tuple[int, list[str]]:
+    """Size and edge of the log, locked until the transaction ends; made when they are missing."""
+    connection = db.session.connection()
+    head = connection.execute(_LOCK_HEAD).first()
+    if head is None:
+        with suppress(IntegrityError), db.session.begin_nested():  # another process made it first
+            connection.execute(insert(AuditHead), {"id": 1, "size": 0, "edge": []})
+        head = connection.execute(_LOCK_HEAD).one()
+    return head.size, head.edge

@@ -32,6 +32,7 @@ class Facts(Protocol):
     union_scope: str
     audiences: list[str]
     started_on: date | None
+    language: str
 
 
 class Fact(StrEnum):
@@ -45,6 +46,7 @@ class Fact(StrEnum):
     MANAGER = "manager"
     HIRED_FROM = "hired_from"
     HIRED_BEFORE = "hired_before"
+    LANGUAGE = "language"
 
 
 DATES = frozenset({Fact.HIRED_FROM, Fact.HIRED_BEFORE})
@@ -205,6 +207,9 @@ def _people(facts: Mapping[Fact, Values]) -> str:
             words.append(_("hired on or after %(day)s", day=_day(values[0])))
         elif fact is Fact.HIRED_BEFORE:
             words.append(_("hired before %(day)s", day=_day(values[0])))
+        elif fact is Fact.LANGUAGE:
+            names = _or([dates.language_name(value, str(get_locale())) for value in values])
+            words.append(_("whose language is %(languages)s", languages=names))
     return " ".join(words)
 
 

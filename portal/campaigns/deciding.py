@@ -70,6 +70,26 @@ def release(assignment: Assignment, *, reason: str, until: date | None, by: Iden
     )
 
 
+def release_all(duties: Sequence[UUID], *, reason: str, by: Identity) -> None:
+    """Release duties that nobody has begun, however many; the caller logs why."""
+    if not duties:
+        return
+    rows = [
+        {
+            "assignment_id": each,
+            "decision": Decision.WAIVED,
+            "reason": reason,
+            "status_before": Status.NOT_STARTED,
+            "by_id": by.id,
+        }
+        for each in duties
+    ]
+    db.session.execute(insert(DutyDecision), rows)
+    db.session.execute(
+        update(Assignment).where(Assignment.id.in_(duties)).values(status=Status.WAIVED)
+    )
+
+
 def take_back(assignment: Assignment, *, reason: str, by: Identity | None) -> None:
     """End a release: the duty is as it was before. Refuses a duty that is not released."""
     lock(assignment)

@@ -46,12 +46,21 @@ def in_audience(campaign: Campaign) -> ColumnElement[bool]:
     """Whom the rule takes, as SQL over `Person`; for an update, of those who signed before."""
     rule = audience.read(campaign.audience).where()
     if campaign.kind is Kind.UPDATE:
-        return and_(
-            rule,
-            _signings(campaign, CourseVersion.number < _number(campaign)).exists(),
-            not_(_signings(campaign, CourseVersion.number >= _number(campaign)).exists()),
-        )
+        return and_(rule, has_other_text(campaign.course_version_id))
     return rule
+
+
+def has_other_text(version_id: UUID) -> ColumnElement[bool]:
+    """Whose last signature is under an earlier version of the course with another text.
+
+    A version may go back to an older text: who signed that last keeps the signature.
+    """
+    text = _of_version(version_id, "content_hash")
+    newer = CourseVersion.number >= _of_version(version_id, "number")
+    return and_(
+        func.coalesce(_last_signed(version_id, CourseVersion.content_hash), text) != text,
+        not_(_signings(version_id).where(newer).exists()),
+    )
 
 
 def exempt(campaign_id: UUID) -> ColumnElement[bool]:
@@ -69,7 +78,8 @@ def signed_lately(campaign: Campaign) -> ColumnElement[bool]:
     if not campaign.min_interval:
         return false()
     since = schedule.months_before(campaign.opens_on, campaign.min_interval)
-    return _signings(campaign, Assignment.signed_at >= _midnight(since)).exists()
+    signed = _signings(campaign.course_version_id)
+    return signed.where(Assignment.signed_at >= _midnight(since)).exists()
 
 
 def has_same_duty(campaign: Campaign) -> ColumnElement[bool]:
@@ -106,13 +116,7 @@ def is_to_have(campaign: Campaign) -> ColumnElement[bool]:
 
 
 def _next(campaign: Campaign, only: UUID | None) -> Select[*tuple[Any, ...]]:
-    since = (
-        _signings(campaign)
-        .with_only_columns(Assignment.course_version_id)
-        .order_by(Assignment.signed_at.desc())
-        .limit(1)
-        .scalar_subquery()
-    )
+    since = _last_signed(campaign.course_version_id, Assignment.course_version_id)
     query = (
         select(Person.id, Person.department, Person.started_on, since.label("since"))
         .where(is_to_have(campaign))
@@ -122,26 +126,30 @@ def _next(campaign: Campaign, only: UUID | None) -> Select[*tuple[Any, ...]]:
     return query.where(Person.id == only) if only else query
 
 
-def _signings(campaign: Campaign, *how: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
-    """The person's signed duties of any version of the campaign's course."""
-    asked = aliased(CourseVersion)
-    key = select(asked.key).where(asked.id == campaign.course_version_id).scalar_subquery()
+def _signings(version_id: UUID) -> Select[*tuple[Any, ...]]:
+    """The person's signed duties of any version of the same course."""
     return (
         select(Assignment.id)
         .join(CourseVersion, CourseVersion.id == Assignment.course_version_id)
         .where(
             Assignment.person_id == Person.id,
             Assignment.signed_at.is_not(None),
-            CourseVersion.key == key,
-            *how,
+            CourseVersion.key == _of_version(version_id, "key"),
         )
         .correlate(Person)
     )
 
 
-def _number(campaign: Campaign) -> Any:
+def _last_signed(version_id: UUID, fact: Any) -> Any:
+    """Of what the person signed last: two signatures may bear one second."""
+    signed = _signings(version_id).with_only_columns(fact)
+    latest = signed.order_by(Assignment.signed_at.desc(), CourseVersion.number.desc())
+    return latest.limit(1).scalar_subquery()
+
+
+def _of_version(version_id: UUID, fact: str) -> Any:
     asked = aliased(CourseVersion)
-    return select(asked.number).where(asked.id == campaign.course_version_id).scalar_subquery()
+    return select(getattr(asked, fact)).where(asked.id == version_id).scalar_subquery()
 
 
 def _midnight(day: date) -> datetime:

@@ -245,7 +245,7 @@ def copy(campaign: Campaign, *, by: Identity) -> Campaign:
 
 
 def known_values() -> dict[audience.Fact, list[str]]:
-    """Departments, locations and groups that people have, by name."""
+    """Departments, locations and groups that people have, by name; languages that we offer."""
     fact = audience.Fact
     found = {
         known: list(
@@ -257,6 +257,7 @@ def known_values() -> dict[audience.Fact, list[str]]:
         )
     }
     lists = db.session.scalars(select(cast(Person.groups, String)).distinct())
+    found[fact.LANGUAGE] = list(db.settings().languages[1:])
     found[fact.GROUP] = sorted({group for groups in lists for group in json.loads(groups)})
     return found
 

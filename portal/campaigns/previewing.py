@@ -140,6 +140,6 @@ def _line(campaign: Campaign, person: Person, key: str) -> Line:
     if why is None:
         missing = audience.why_not(rule, person)
         if not missing and campaign.kind is Kind.UPDATE:
-            missing = _("they signed no earlier version, or this one already")
+            missing = _("they signed no earlier version, or this text already")
         why = _("Not in the audience: %(why)s.", why=missing)
     return Line(person.id, person.full_name, person.department, why)

@@ -99,9 +99,8 @@ def open_campaign(plan: Plan) -> Campaign:
 
 def assign_open(person: Identity, *, today: date) -> None:
     """Give the person every duty of the open campaigns they are in and do not have yet."""
-    with db.reading() as session:
-        asked = {"person": person.id, "today": today}
-        rows = session.connection().execute(_WAITING, asked)
+    with db.looking() as connection:
+        rows = connection.execute(_WAITING, {"person": person.id, "today": today})
         waiting = [row.id for row in rows if audience.read(row.audience).takes(row)]
     if not waiting:
         return
@@ -115,14 +114,14 @@ def assign_open(person: Identity, *, today: date) -> None:
 
 def list_duties(person: Identity) -> list[Duty]:
     """The person's duties, open ones first, by due date."""
-    rows = db.session.connection().execute(_DUTIES, {"person": person.id})
+    rows = db.connection().execute(_DUTIES, {"person": person.id})
     return [Duty(*row) for row in rows]
 
 
 def get_duty(assignment_id: UUID, *, person: Identity) -> Duty:
     """One duty of this person. Raises NotFound for anybody else's."""
     asked = {"person": person.id, "assignment": assignment_id}
-    row = db.session.connection().execute(_DUTY, asked).first()
+    row = db.connection().execute(_DUTY, asked).first()
     if row is None:
         raise NotFound
     return Duty(*row)
@@ -173,6 +172,7 @@ _WAITING = (
         Person.union_scope,
         Person.audiences,
         Person.started_on,
+        Person.language,
     )
     .join(Person, Person.id == bindparam("person"))
     .outerjoin(

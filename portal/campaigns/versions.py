@@ -13,6 +13,7 @@ from sqlalchemy import Select, func, select, update
 
 from portal import db
 from portal.audit import services as audit
+from portal.campaigns import deciding, giving
 from portal.campaigns.audience import Audience, Part
 from portal.campaigns.models import Assignment, Campaign, Kind, Status
 from portal.campaigns.planning import new_key
@@ -29,7 +30,7 @@ MINOR, MATERIAL = "minor", "material"
 class Reach:
     """Whom a new version touches."""
 
-    signed: int  # people who signed an earlier version: a material change asks them again
+    signed: int  # people who last signed another text: a material change asks them again
     running: int  # began an earlier version: they end it
     waiting: int  # have not begun: they get the new version either way
 
@@ -45,9 +46,6 @@ def count_reach(version: Version) -> Reach:
     is_open = Assignment.campaign_id.in_(_open_campaigns(version))
     row = db.session.execute(
         select(
-            func.count(func.distinct(Assignment.person_id)).filter(
-                Assignment.signed_at.is_not(None)
-            ),
             func.count().filter(
                 is_open,
                 Assignment.status.in_([Status.IN_PROGRESS, Status.READY, Status.REFUSED]),
@@ -57,7 +55,7 @@ def count_reach(version: Version) -> Reach:
         .select_from(Assignment)
         .where(on_earlier)
     ).one()
-    return Reach(*row)
+    return Reach(giving.count_people(giving.has_other_text(version.id)), *row)
 
 
 def decide(
@@ -81,17 +79,24 @@ def decide(
     db.session.execute(
         update(Campaign).where(Campaign.id.in_(moved)).values(course_version_id=version.id)
     )
-    opened = None
+    opened, released = None, 0
     if change == MATERIAL:
         opened = _open_update(version, due_on=due_on, title=title, by=by)
-        moved += _end_updates(version)
+        ended = _end_updates(version)
+        released = _release_unchanged(version, ended, by=by)
+        moved += ended
     db.session.execute(
         update(Assignment)
         .where(Assignment.campaign_id.in_(moved), Assignment.status == Status.NOT_STARTED)
         .values(course_version_id=version.id)
     )
     audit.record(
-        "course.decided", subject=version.id, actor=by.id, change=change, campaigns=len(moved)
+        "course.decided",
+        subject=version.id,
+        actor=by.id,
+        change=change,
+        campaigns=len(moved),
+        released=released,
     )
     return opened
 
@@ -122,6 +127,21 @@ def _end_updates(version: Version) -> list[UUID]:
         update(Campaign).where(Campaign.id.in_(earlier)).values(closed_at=db.utc_now())
     )
     return earlier
+
+
+def _release_unchanged(version: Version, ended: list[UUID], *, by: Identity) -> int:
+    """Release who has not begun an earlier update, and had signed the text that is back now."""
+    duties = db.session.scalars(
+        select(Assignment.id)
+        .join(CourseVersion, CourseVersion.id == Assignment.since_version_id)
+        .where(
+            Assignment.campaign_id.in_(ended),
+            Assignment.status == Status.NOT_STARTED,
+            CourseVersion.content_hash == version.content_hash,
+        )
+    ).all()
+    deciding.release_all(duties, reason=_("The text is again the one that they signed."), by=by)
+    return len(duties)
 
 
 def _open_campaigns(version: Version) -> Select[UUID]:

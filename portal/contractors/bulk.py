@@ -4,6 +4,7 @@ import csv
 import io
 from dataclasses import dataclass
 from datetime import date
+from uuid import UUID
 
 from flask_babel import gettext as _
 
@@ -24,6 +25,7 @@ class Row:
     name: str
     guest: Guest | None
     why_not: str
+    namesake: UUID | None  # who is invited already, and may be the same person
 
 
 def read(text: str, *, by: Identity) -> list[Row]:
@@ -35,19 +37,27 @@ def read(text: str, *, by: Identity) -> list[Row]:
     table.fieldnames = heads
     rows: list[Row] = []
     mails: set[str] = set()
+    people: dict[tuple[str, ...], list[str]] = {}
     for number, line in enumerate(table, start=2):
         if number > MOST_ROWS + 1:
             raise Refused(_("The file has more than %(most)s rows.", most=MOST_ROWS))
-        cells = {name: (line.get(name) or "").strip()[:200] for name in COLUMNS}
+        cells = {name: " ".join((line.get(name) or "").split())[:200] for name in COLUMNS}
         if not any(cells.values()):
             continue
-        rows.append(_row(number, cells, mails, by))
+        rows.append(_row(number, cells, mails, people, by))
     if not rows:
         raise Refused(_("The file has no rows under its columns."))
     return rows
 
 
-def _row(number: int, cells: dict[str, str], mails: set[str], by: Identity) -> Row:
+def _row(
+    number: int,
+    cells: dict[str, str],
+    mails: set[str],
+    people: dict[tuple[str, ...], list[str]],
+    by: Identity,
+) -> Row:
+    """A row's verdict; `mails` and `people` (their addresses) are those of the rows before."""
     why = []
     if not cells["name"]:
         why.append(_("The name is missing."))
@@ -61,7 +71,7 @@ def _row(number: int, cells: dict[str, str], mails: set[str], by: Identity) -> R
     if email and email in mails:
         why.append(_("This address is in the file twice."))
     mails.add(email)
-    guest = None
+    guest = namesake = None
     if len(days) == 2 and cells["name"]:
         guest = Guest(
             full_name=cells["name"],
@@ -72,8 +82,20 @@ def _row(number: int, cells: dict[str, str], mails: set[str], by: Identity) -> R
             ends_on=days["ends_on"],
             sponsor=cells["sponsor"],
         )
-        why += services.why_not(guest, by=by).values()
-    return Row(number, cells["name"], None if why else guest, " ".join(map(str, why)))
+        same = people.setdefault(guest.key, [])
+        if not why and any(services.may_be_one(email, other) for other in same):
+            why.append(_("This person is in the file twice."))
+        same.append(email)
+        found = services.why_not(guest, by=by)
+        namesake = services.find_namesake(guest) if "full_name" in found else None
+        why += found.values()
+    return Row(
+        number,
+        cells["name"],
+        None if why else guest,
+        " ".join(map(str, why)),
+        namesake.id if namesake else None,
+    )
 
 
 def invite(text: str, *, by: Identity) -> tuple[int, int]:

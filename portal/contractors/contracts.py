@@ -107,7 +107,7 @@ def _warn(key: str) -> None:
             to=sponsor.id,
             address=sponsor.email,
             key=key,
-            language=sponsor.language or db.settings().languages[0],
+            language=db.settings().language_for(sponsor.language),
             full_name=sponsor.full_name,
             contractor=person.full_name,
             ends_on=person.ends_on,

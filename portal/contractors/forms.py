@@ -7,6 +7,7 @@ from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
 from flask_wtf.file import FileField
 from wtforms import (
+    BooleanField,
     HiddenField,
     PasswordField,
     RadioField,
@@ -15,10 +16,10 @@ from wtforms import (
     ValidationError,
 )
 from wtforms.fields.choices import SelectChoice
-from wtforms.validators import DataRequired, InputRequired, Length
+from wtforms.validators import DataRequired, InputRequired
 
 from portal.contractors.scope import IN, OUT
-from portal.fields import DayField
+from portal.fields import DayField, at_most
 
 MOST_BYTES = 200_000
 SCOPE_WORDS = {IN: _l("In scope"), OUT: _l("Not in scope")}
@@ -28,21 +29,21 @@ class InviteForm(FlaskForm):
     """Somebody whom the directory does not know."""
 
     full_name = StringField(
-        _l("Full name"), validators=[DataRequired(_l("Write the name")), Length(max=200)]
+        _l("Full name"), validators=[DataRequired(_l("Write the name")), at_most(200)]
     )
     email = StringField(
         _l("Email (optional)"),
         description=_l("We send the link there. If there is none, you print a letter."),
-        validators=[Length(max=320)],
+        validators=[at_most(320)],
         render_kw={"type": "email", "autocomplete": "off", "spellcheck": "false"},
     )
     firm = StringField(
         _l("Firm or group (optional)"),
         description=_l("Whom they work for. HR can decide on a whole firm or group at once."),
-        validators=[Length(max=200)],
+        validators=[at_most(200)],
     )
     job_title = StringField(
-        _l("What they do"), validators=[DataRequired(_l("Write what they do")), Length(max=200)]
+        _l("What they do"), validators=[DataRequired(_l("Write what they do")), at_most(200)]
     )
     started_on = DayField(_l("First day"), validators=[InputRequired(_l("Choose the first day"))])
     ends_on = DayField(
@@ -55,9 +56,10 @@ class InviteForm(FlaskForm):
         description=_l(
             "The City employee who vouches for them. We tell the sponsor before the contract ends."
         ),
-        validators=[DataRequired(_l("Write the sponsor’s username")), Length(max=200)],
+        validators=[DataRequired(_l("Write the sponsor’s username")), at_most(200)],
         render_kw={"autocapitalize": "none", "spellcheck": "false"},
     )
+    is_another = BooleanField(_l("This is somebody else with the same name"))
 
 
 class BulkForm(FlaskForm):
@@ -98,7 +100,7 @@ class ScopeForm(FlaskForm):
     reason = TextAreaField(
         _l("Reason"),
         description=_l("It is printed in their record."),
-        validators=[DataRequired(_l("Write a reason")), Length(max=1000)],
+        validators=[DataRequired(_l("Write a reason")), at_most(1000)],
     )
 
 

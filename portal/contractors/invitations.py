@@ -37,7 +37,7 @@ def send_link(person: Person, *, by: Identity) -> None:
         to=person.id,
         address=person.email,
         key=f"invitation:{invitation.id}",
-        language=person.language or db.settings().languages[0],
+        language=db.settings().language_for(person.language),
         secret=f"invitation:{invitation.id}",
         full_name=person.full_name,
         username=person.username,

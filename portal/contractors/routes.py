@@ -48,6 +48,7 @@ def invite() -> ResponseReturnValue:
     """Invite somebody whom the directory does not know."""
     if not services.may_invite(current_user):
         raise NotFound
+    namesake = None
     form = forms.InviteForm(sponsor="" if Role.HR in current_user.roles else current_user.username)
     if form.validate_on_submit():
         guest = Guest(
@@ -58,8 +59,10 @@ def invite() -> ResponseReturnValue:
             started_on=form.started_on.data,
             ends_on=form.ends_on.data,
             sponsor=form.sponsor.data.strip(),
+            is_another=form.is_another.data,
         )
         if found := services.why_not(guest, by=current_user):
+            namesake = services.find_namesake(guest)
             for name, words in found.items():
                 form[name].errors = [words]
         else:
@@ -70,7 +73,7 @@ def invite() -> ResponseReturnValue:
             else:
                 flash(_("The account is ready. Now print a letter with the link."))
             return redirect(url_for(".contractor", person_id=person.id))
-    return render_template("contractors/invite.html", form=form)
+    return render_template("contractors/invite.html", form=form, namesake=namesake)
 
 
 @bp.route("/bulk", methods=["GET", "POST"])

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import date
 from uuid import UUID, uuid4
 
+from flask_babel import get_locale
 from flask_babel import gettext as _
 from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.orm import aliased
@@ -12,10 +13,11 @@ from portal import db
 from portal.audit import services as audit
 from portal.config import Role
 from portal.contractors import scope
+from portal.documents import dates
 from portal.errors import NotFound, Refused
 from portal.mail import services as mail
 from portal.people import local
-from portal.people.models import LocalAccount, Person
+from portal.people.models import LocalAccount, Person, PersonChange
 from portal.people.registering import note_change, sort_name
 from portal.people.services import Identity
 
@@ -34,6 +36,17 @@ class Guest:
     started_on: date
     ends_on: date
     sponsor: str  # username
+    is_another: bool = False  # than a namesake who is invited already
+
+    @property
+    def family_name(self) -> str:
+        """The last word of the name."""
+        return self.full_name.rpartition(" ")[2]
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """What somebody who is invited twice shares with themself: name, firm and sponsor."""
+        return tuple(sort_name(each, "") for each in (self.full_name, self.firm, self.sponsor))
 
 
 @dataclass(frozen=True)
@@ -47,8 +60,8 @@ class Line:
 
 
 def may_invite(person: Identity) -> bool:
-    """HR and managers invite."""
-    return Role.HR in person.roles or "manager" in person.audiences
+    """HR and managers invite, and whom HR gave the right to be a sponsor."""
+    return bool({Role.HR, Role.SPONSOR} & person.roles) or "manager" in person.audiences
 
 
 def is_sponsor(person: Identity) -> bool:
@@ -59,7 +72,7 @@ def is_sponsor(person: Identity) -> bool:
 def why_not(guest: Guest, *, by: Identity) -> dict[str, str]:
     """What is wrong with an invitation: field -> sentence; empty if nothing is.
 
-    Managers are the sponsors of those whom they invite; HR names anybody who is employed.
+    Whoever invites is the sponsor; HR names anybody who is employed.
     """
     found = {}
     today = db.today()
@@ -71,6 +84,12 @@ def why_not(guest: Guest, *, by: Identity) -> dict[str, str]:
         found["ends_on"] = _("Choose a day within three years; it can be extended later.")
     if guest.email and (why := _why_not_mail(guest.email)):
         found["email"] = why
+    elif not guest.is_another and (namesake := find_namesake(guest)):
+        found["full_name"] = _(
+            "%(name)s was invited on %(day)s. Open their page instead.",
+            name=namesake.full_name,
+            day=dates.day(_invited_on(namesake), str(get_locale())),
+        )
     if find_sponsor(guest.sponsor) is None:
         found["sponsor"] = _("Nobody who is employed by the City has this username.")
     if Role.HR not in by.roles and guest.sponsor.lower() != by.username.lower():
@@ -78,15 +97,52 @@ def why_not(guest: Guest, *, by: Identity) -> dict[str, str]:
     return found
 
 
-def find_sponsor(username: str) -> Person | None:
+def find_sponsor(username: str, *, lock: bool = False) -> Person | None:
     """The employee with this username."""
-    return db.session.scalar(
-        select(Person).where(
-            func.lower(Person.username) == username.strip().lower(),
-            Person.kind == "employee",
-            Person.left_on.is_(None),
-        )
+    query = select(Person).where(
+        func.lower(Person.username) == username.strip().lower(),
+        Person.kind == "employee",
+        Person.left_on.is_(None),
     )
+    return db.session.scalar(query.with_for_update() if lock else query)
+
+
+def find_namesake(guest: Guest) -> Person | None:
+    """Somebody with the same sponsor whose contract runs, and who may be this guest."""
+    sponsor = aliased(Person)
+    found = db.session.scalars(
+        select(Person)
+        .join(sponsor, sponsor.id == Person.sponsor_id)
+        .join(LocalAccount, LocalAccount.person_id == Person.id)
+        .where(
+            func.lower(sponsor.username) == guest.sponsor.strip().lower(),
+            Person.sort_name == sort_name(guest.full_name, guest.family_name),
+            Person.left_on.is_(None),
+            Person.ends_on >= db.today(),
+        )
+        .order_by(Person.username)
+    )
+    firm = sort_name(guest.firm, "")
+    return next(
+        (
+            each
+            for each in found
+            if sort_name(each.firm, "") == firm and may_be_one(guest.email, each.email)
+        ),
+        None,
+    )
+
+
+def may_be_one(email: str, other: str) -> bool:
+    """Whether two namesakes may be one person: two addresses tell them apart."""
+    return not (email and other) or email.lower() == other.lower()
+
+
+def _invited_on(person: Person) -> date:
+    joined = select(func.min(PersonChange.at)).where(
+        PersonChange.person_id == person.id, PersonChange.what == "joined"
+    )
+    return db.local_day(db.session.scalars(joined).one())
 
 
 def _why_not_mail(email: str) -> str:
@@ -110,17 +166,16 @@ def invite(guest: Guest, *, by: Identity) -> Person:
     They get in with the link of `send_link` or `print_link`. Never matched to an entry of the
     directory by mail. What HR decided on their firm counts for them. Refuses what `why_not` finds.
     """
+    sponsor = find_sponsor(guest.sponsor, lock=True)  # a form sent twice invites once
     if found := why_not(guest, by=by):
         raise Refused(next(iter(found.values())))
-    sponsor = find_sponsor(guest.sponsor)
     assert sponsor is not None
-    family = guest.full_name.rpartition(" ")[2]
     person = Person(
         directory_id=f"{local.ID_PREFIX}{uuid4()}",
         username="",
         full_name=guest.full_name,
-        family_name=family,
-        sort_name=sort_name(guest.full_name, family),
+        family_name=guest.family_name,
+        sort_name=sort_name(guest.full_name, guest.family_name),
         email=guest.email,
         firm=guest.firm,
         job_title=guest.job_title,

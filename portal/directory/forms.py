@@ -1,18 +1,21 @@
 """Forms of administrators: read the directory, trace a sign-in, grant a role."""
 
+from collections.abc import Sequence
+
 from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
 from wtforms import BooleanField, SelectField, StringField, TextAreaField
 from wtforms.fields.choices import SelectChoice
-from wtforms.validators import DataRequired, InputRequired, Length
+from wtforms.validators import DataRequired, InputRequired
 
 from portal.config import Role
-from portal.fields import DayField
+from portal.fields import DayField, at_most
 
 ROLE_WORDS = {
     Role.HR: _l("HR: campaigns, records, decisions"),
     Role.AUTHOR: _l("Author: courses"),
     Role.ADMIN: _l("Administrator: the directory and roles"),
+    Role.SPONSOR: _l("Sponsor: invites contractors"),
 }
 
 
@@ -33,7 +36,7 @@ class TraceForm(FlaskForm):
         description=_l(
             "Name somebody who cannot sign in, and we follow each step up to the password."
         ),
-        validators=[Length(max=256)],
+        validators=[at_most(256)],
         render_kw={"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"},
     )
 
@@ -42,12 +45,14 @@ class GrantForm(FlaskForm):
     """A role for somebody, for a time."""
 
     username = StringField(
-        _l("Username"), validators=[DataRequired(_l("Write a username")), Length(max=200)]
+        _l("Username"), validators=[DataRequired(_l("Write a username")), at_most(200)]
     )
-    role = SelectField(
-        _l("Role"), choices=[SelectChoice(role.value, words) for role, words in ROLE_WORDS.items()]
-    )
+    role = SelectField(_l("Role"))
     until = DayField(_l("Last day"), validators=[InputRequired(_l("Choose the last day"))])
     reason = TextAreaField(
-        _l("Reason"), validators=[DataRequired(_l("Write a reason")), Length(max=1000)]
+        _l("Reason"), validators=[DataRequired(_l("Write a reason")), at_most(1000)]
     )
+
+    def __init__(self, roles: Sequence[Role]) -> None:
+        super().__init__()
+        self.role.choices = [SelectChoice(role.value, ROLE_WORDS[role]) for role in roles]

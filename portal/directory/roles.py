@@ -20,6 +20,7 @@ from portal.people.registering import granted_roles, set_roles
 from portal.people.services import Identity
 
 LONGEST_DAYS = 366
+GIVEN = tuple(role for role in Role if role is not Role.LEARNER)
 
 
 @dataclass(frozen=True)
@@ -31,8 +32,13 @@ class Holder:
     grants: list[RoleGrant]
 
 
-def list_holders(door: Door) -> list[Holder]:
-    """Everybody with a role, by name."""
+def may_give(by: Identity) -> Sequence[Role]:
+    """The roles that somebody gives and ends here: administrators all, HR that of sponsors."""
+    return GIVEN if Role.ADMIN in by.roles else (Role.SPONSOR,)
+
+
+def list_holders(door: Door, roles: Sequence[Role] = GIVEN) -> list[Holder]:
+    """Everybody with one of these roles, by name."""
     people = db.session.scalars(
         select(Person)
         .where(Person.left_on.is_(None), cast(Person.roles, String) != '["learner"]')
@@ -41,7 +47,7 @@ def list_holders(door: Door) -> list[Holder]:
     grants: dict[UUID, list[RoleGrant]] = {}
     for grant in db.session.scalars(
         select(RoleGrant)
-        .where(RoleGrant.ended_at.is_(None))
+        .where(RoleGrant.ended_at.is_(None), RoleGrant.role.in_(roles))
         .options(joinedload(RoleGrant.maker))
         .order_by(RoleGrant.until)
     ):
@@ -50,19 +56,22 @@ def list_holders(door: Door) -> list[Holder]:
         Holder(
             person,
             sorted(
-                (door.roles[group].value, group) for group in person.groups if group in door.roles
+                (door.roles[group].value, group)
+                for group in person.groups
+                if door.roles.get(group) in roles
             ),
             grants.get(person.id, []),
         )
         for person in people
+        if set(roles) & set(person.roles)
     ]
 
 
-def list_ended() -> Sequence[RoleGrant]:
-    """Grants that ended, the latest first."""
+def list_ended(roles: Sequence[Role] = GIVEN) -> Sequence[RoleGrant]:
+    """Grants of these roles that ended, the latest first."""
     return db.session.scalars(
         select(RoleGrant)
-        .where(RoleGrant.ended_at.is_not(None))
+        .where(RoleGrant.ended_at.is_not(None), RoleGrant.role.in_(roles))
         .options(joinedload(RoleGrant.person), joinedload(RoleGrant.maker))
         .order_by(RoleGrant.ended_at.desc())
         .limit(50)
@@ -70,7 +79,13 @@ def list_ended() -> Sequence[RoleGrant]:
 
 
 def grant(username: str, role: Role, *, until: date, reason: str, by: Identity) -> RoleGrant:
-    """Give a role up to and including a day. Refuses unknown names, oneself, and odd days."""
+    """Give a role up to and including a day.
+
+    Refuses unknown names, oneself, odd days, a role that is not theirs to give, and a sponsor who
+    is not employed by the City.
+    """
+    if role not in may_give(by):
+        raise Refused(_("Ask an administrator for this role."))
     person = db.session.scalar(
         select(Person).where(
             func.lower(Person.username) == username.strip().lower(), Person.left_on.is_(None)
@@ -80,6 +95,8 @@ def grant(username: str, role: Role, *, until: date, reason: str, by: Identity) 
         raise Refused(_("Nobody who works here has this username."))
     if person.id == by.id:
         raise Refused(_("You cannot give a role to yourself. Ask another administrator."))
+    if role is Role.SPONSOR and person.kind != "employee":
+        raise Refused(_("Only an employee of the City can be a sponsor."))
     days = (until - db.today()).days
     if not 0 <= days <= LONGEST_DAYS:
         raise Refused(_("Choose a last day from today to a year from now."))
@@ -102,14 +119,14 @@ def grant(username: str, role: Role, *, until: date, reason: str, by: Identity) 
 
 
 def end_grant(grant_id: UUID, *, by: Identity | None) -> None:
-    """End a grant. Raises NotFound for one that is not in force."""
+    """End a grant. Raises NotFound for one that is not in force, or not theirs to end."""
     found = db.session.get(
         RoleGrant,
         grant_id,
         options=[joinedload(RoleGrant.person)],
         with_for_update={"of": RoleGrant},
     )
-    if found is None or found.ended_at is not None:
+    if found is None or found.ended_at is not None or (by and found.role not in may_give(by)):
         raise NotFound
     found.ended_at = db.utc_now()
     db.session.flush()

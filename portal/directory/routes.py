@@ -51,10 +51,11 @@ def check() -> ResponseReturnValue:
 
 
 @bp.route("/roles", methods=["GET", "POST"])
-@requires(Role.ADMIN)
+@requires(Role.ADMIN, Role.HR)
 def list_roles() -> ResponseReturnValue:
-    """Who may do what, and why; on POST, grant a role."""
-    form = forms.GrantForm()
+    """Who may do what, and why; on POST, grant a role. HR sees and makes sponsors."""
+    ours = roles.may_give(current_user)
+    form = forms.GrantForm(ours)
     if form.validate_on_submit():
         try:
             made = roles.grant(
@@ -75,14 +76,14 @@ def list_roles() -> ResponseReturnValue:
     return render_template(
         "directory/list_roles.html",
         form=form,
-        holders=roles.list_holders(current_door()),
-        ended=roles.list_ended(),
+        holders=roles.list_holders(current_door(), ours),
+        ended=roles.list_ended(ours),
         words=forms.ROLE_WORDS,
     )
 
 
 @bp.post("/roles/<uuid:grant_id>/end")
-@requires(Role.ADMIN)
+@requires(Role.ADMIN, Role.HR)
 def end_grant(grant_id: UUID) -> ResponseReturnValue:
     """End a grant before its last day."""
     roles.end_grant(grant_id, by=current_user)

@@ -119,7 +119,7 @@ def _known() -> Known:
             )
         )
         known = Known({row.directory_id: row._asdict() for row in rows})
-        grants = select(RoleGrant.person_id, RoleGrant.role).where(in_force())
+        grants = select(RoleGrant.person_id, RoleGrant.role).where(in_force(db.today()))
         for person_id, role in session.execute(grants):
             known.grants.setdefault(person_id, []).append(role)
         known.sponsors.update(

@@ -7,9 +7,10 @@ from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
 from wtforms import HiddenField, RadioField, SelectMultipleField, TextAreaField
 from wtforms.fields.choices import SelectChoice
-from wtforms.validators import InputRequired, Length, Optional
+from wtforms.validators import InputRequired, Optional
 
 from portal.courses.course import AboutYou, Question, Scene
+from portal.fields import at_most
 
 COMMENT_LENGTH = 2000
 
@@ -77,7 +78,7 @@ def about_you_form(step: AboutYou, given: dict[str, Any] | None) -> FlaskForm:
             step.comment,
             validators=[
                 Optional(),
-                Length(max=COMMENT_LENGTH, message=_l("Write at most %(max)d characters")),
+                at_most(COMMENT_LENGTH),
             ],
         )
     before = {**given["answers"], "comment": given["comment"]} if given else None

@@ -1,6 +1,6 @@
 """How far a person is in a course: what is done, and what comes next."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -8,6 +8,8 @@ from uuid import UUID
 
 from sqlalchemy import (
     JSON,
+    ColumnElement,
+    CompoundSelect,
     bindparam,
     literal_column,
     null,
@@ -65,7 +67,10 @@ class Progress:
 
         In an update, of a person who signed before, only what is new or changed.
         """
-        steps = self.course.walk(self.audiences)
+        return self._walk(self.audiences)
+
+    def _walk(self, audiences: frozenset[str]) -> tuple[tuple[Section, CourseStep], ...]:
+        steps = self.course.walk(audiences)
         if self.duty.kind is not Kind.UPDATE or self.signed_course is None:
             return steps
         changed = comparing.changed_steps(self.signed_course, self.course)
@@ -81,10 +86,21 @@ class Progress:
         """The first step that is not done; None when it is time to sign."""
         return next((step for _section, step in self.walk if step.key not in self.done), None)
 
-    @property
+    @cached_property
     def total(self) -> int:
         """How many steps there are, signing included."""
-        return len(self.walk) + 1
+        return len(self._walk(self._counted)) + 1
+
+    @property
+    def _counted(self) -> frozenset[str]:
+        """Whose steps are counted: the longest way, until the scope questions say which it is.
+
+        A way that turns out shorter than it was said to be disappoints nobody.
+        """
+        if self.audiences & set(SCOPE):
+            return self.audiences
+        ways = (self.audiences | {found} for found in SCOPE)
+        return max(ways, key=lambda way: len(self.course.walk(way)))
 
     def number(self, key: str) -> int:
         """The step's place, from 1. Raises NotFound for a step this person does not have."""
@@ -102,7 +118,7 @@ class Progress:
     def minutes_left(self) -> int:
         """Minutes that the rest should take, at least 1; an update is a part of the course."""
         left = self.total - self.at + 1
-        whole = len(self.course.walk(self.audiences)) + 1
+        whole = len(self.course.walk(self._counted)) + 1
         return max(1, round(self.course.minutes * left / whole))
 
     def get_step(self, key: str) -> tuple[Section, CourseStep]:
@@ -163,26 +179,29 @@ def list_progress(person: Identity) -> list[Progress]:
     return _progress(campaigns.list_duties(person), person)
 
 
-# Asked on every page: made once. A quiz that is passed is done like any other step.
-_DONE = union_all(
-    select(
-        StepDone.assignment_id,
-        StepDone.step,
-        StepDone.answer,
-        StepDone.finished,
-        StepDone.id.label("place"),
-    ).where(StepDone.assignment_id.in_(bindparam("assignments", expanding=True))),
-    select(
-        Attempt.assignment_id,
-        Attempt.section,
-        type_coerce(null(), JSON),
-        Attempt.passed,
-        literal_column("0"),
-    ).where(
-        Attempt.assignment_id.in_(bindparam("assignments", expanding=True)),
-        Attempt.passed.is_(True),
-    ),
-).order_by("place")
+def _done(of: Callable[[Any], ColumnElement[bool]]) -> CompoundSelect[Any]:
+    """What is done of some assignments. A quiz that is passed is done like any other step."""
+    return union_all(
+        select(
+            StepDone.assignment_id,
+            StepDone.step,
+            StepDone.answer,
+            StepDone.finished,
+            StepDone.id.label("place"),
+        ).where(of(StepDone.assignment_id)),
+        select(
+            Attempt.assignment_id,
+            Attempt.section,
+            type_coerce(null(), JSON),
+            Attempt.passed,
+            literal_column("0"),
+        ).where(of(Attempt.assignment_id), Attempt.passed.is_(True)),
+    ).order_by("place")
+
+
+# Asked on every page: made once. A list as a parameter costs each time, and most have one duty.
+_DONE_OF_ONE = _done(lambda column: column == bindparam("assignment"))
+_DONE_OF_MANY = _done(lambda column: column.in_(bindparam("assignments", expanding=True)))
 _ATTEMPTS = (
     select(Attempt)
     .where(Attempt.assignment_id == bindparam("assignment"))
@@ -197,7 +216,10 @@ def _progress(duties: list[Duty], person: Identity) -> list[Progress]:
     done: dict[UUID, dict[str, dict[str, Any]]] = {each: {} for each in ids}
     scenes: dict[UUID, dict[str, str]] = {each: {} for each in ids}
     choices: dict[UUID, dict[tuple[str, str], int]] = {each: {} for each in ids}
-    rows = db.session.connection().execute(_DONE, {"assignments": ids})
+    if len(ids) == 1:
+        rows = db.connection().execute(_DONE_OF_ONE, {"assignment": ids[0]})
+    else:
+        rows = db.connection().execute(_DONE_OF_MANY, {"assignments": ids})
     for assignment_id, key, given, finished, _place in rows:
         if finished:
             done[assignment_id][key] = given or {}

@@ -4,7 +4,9 @@ from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
 from wtforms import SelectField, StringField
 from wtforms.fields.choices import SelectChoice
-from wtforms.validators import Length, Optional
+from wtforms.validators import Optional
+
+from portal.fields import at_most
 
 STATE_WORDS = {
     "queued": _l("Waiting"),
@@ -31,4 +33,4 @@ class LogForm(FlaskForm):
         validators=[Optional()],
         validate_choice=False,
     )
-    search = StringField(_l("Address"), validators=[Optional(), Length(max=200)])
+    search = StringField(_l("Address"), validators=[Optional(), at_most(200)])

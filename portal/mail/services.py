@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -69,8 +70,8 @@ def write(
     """
     if not _ADDRESS.fullmatch(address):
         raise ValueError("This is no mail address.")
-    subject, body = _templates(name, language)
     settings = db.settings()
+    subject, body = _templates(name, language, settings.translations_dir)
     words |= {"settings": settings, "address": settings.base_url, "link_mark": LINK_MARK}
     return {
         "id": uuid4(),
@@ -165,7 +166,7 @@ def _is(state: str) -> ColumnElement[bool]:
 
 
 @lru_cache(maxsize=64)
-def _templates(name: str, language: str) -> tuple[Template, Template]:
+def _templates(name: str, language: str, catalogues: Path) -> tuple[Template, Template]:
     """Subject and text in one language; compiled once, for a hundred thousand people."""
     environment = Environment(
         loader=FileSystemLoader(ROOT / "templates" / "mail"),
@@ -176,7 +177,7 @@ def _templates(name: str, language: str) -> tuple[Template, Template]:
         lstrip_blocks=True,
     )
     environment.install_gettext_translations(  # type: ignore[attr-defined]
-        Translations.load(ROOT / "translations", [language]), newstyle=True
+        Translations.load(catalogues, [language]), newstyle=True
     )
     environment.filters["day"] = lambda day: dates.day(day, language)
     return (

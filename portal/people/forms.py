@@ -3,8 +3,9 @@
 from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
 from wtforms import PasswordField, StringField
-from wtforms.validators import DataRequired, InputRequired, Length
+from wtforms.validators import DataRequired, InputRequired
 
+from portal.fields import at_most
 from portal.people.directory import LONGEST_NAME, LONGEST_PASSWORD
 
 
@@ -34,7 +35,7 @@ class TotpForm(FlaskForm):
     code = StringField(
         _l("Code"),
         description=_l("The six digits that your authenticator app shows now."),
-        validators=[DataRequired(_l("Enter the code")), Length(max=20)],
+        validators=[DataRequired(_l("Enter the code")), at_most(20)],
         render_kw={"autocomplete": "one-time-code", "inputmode": "numeric", "spellcheck": "false"},
     )
 
@@ -61,9 +62,9 @@ class KioskForm(FlaskForm):
     name = StringField(
         _l("Name of the device"),
         description=_l("Such as “Tablet in the parks yard”."),
-        validators=[DataRequired(_l("Write a name")), Length(max=100)],
+        validators=[DataRequired(_l("Write a name")), at_most(100)],
     )
-    location = StringField(_l("Where it is (optional)"), validators=[Length(max=200)])
+    location = StringField(_l("Where it is (optional)"), validators=[at_most(200)])
 
 
 class CodeForm(FlaskForm):
@@ -71,6 +72,6 @@ class CodeForm(FlaskForm):
 
     code = StringField(
         _l("Code from HR"),
-        validators=[DataRequired(_l("Enter the code")), Length(max=20)],
+        validators=[DataRequired(_l("Enter the code")), at_most(20)],
         render_kw={"autocomplete": "off", "autocapitalize": "characters", "spellcheck": "false"},
     )

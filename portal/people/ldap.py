@@ -34,6 +34,8 @@ from portal.people.ldap_line import Line
 T = TypeVar("T")
 
 ASKED_AT_ONCE = 50  # ids in one filter
+LINES = 2  # conversations at once: a web process has four threads, and some must go on reading
+LINE_SECONDS = 2  # how long one waits for a line
 GROUPS_SECONDS = 600  # how long a role group is taken to be where it was
 
 
@@ -47,6 +49,7 @@ class LdapDirectory:
         self.kept = threading.local()
         self._groups: tuple[float, dict[str, str]] = (-math.inf, {})
         self._cooling: dict[str, float] = {}
+        self._lines = threading.BoundedSemaphore(LINES)
 
     def tls(self, host: str) -> Tls:
         """Verified TLS for a host; there is no other kind."""
@@ -118,9 +121,18 @@ class LdapDirectory:
     def ask(self, question: Callable[[Line], T], *, seconds: int = 0) -> T:
         """Put the question to the first server that answers, all within one deadline.
 
-        A server that fails is left alone for a while. A kept connection that the server has
-        hung up is opened again first.
+        While a directory hangs, only `LINES` threads hang with it; others get Unreachable.
         """
+        if not self._lines.acquire(timeout=LINE_SECONDS):
+            raise Unreachable("all lines are busy")
+        try:
+            return self._ask(question, seconds)
+        finally:
+            self._lines.release()
+
+    def _ask(self, question: Callable[[Line], T], seconds: int) -> T:
+        """A server that fails is left alone for a while. A kept connection that the server has
+        hung up is opened again first."""
         over_at = time.monotonic() + (seconds or self.settings.deadline)
         faults = []
         for url in self._order():

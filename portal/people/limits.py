@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import cast
 
 from flask_babel import ngettext
-from sqlalchemy import Table, delete, func, insert, or_, select
+from sqlalchemy import Table, bindparam, delete, func, insert, or_, select
 
 from portal import db
 from portal.errors import Refused
@@ -14,6 +14,14 @@ from portal.people.models import FailedSignIn
 
 WINDOW = timedelta(minutes=15)
 _TRIES = cast(Table, FailedSignIn.__table__)
+_EARLIER = (
+    select(_TRIES.c.subject, _TRIES.c.at)
+    .where(
+        _TRIES.c.subject.in_((bindparam("name"), bindparam("address"))),
+        _TRIES.c.at >= bindparam("since"),
+    )
+    .order_by(_TRIES.c.at)
+)
 
 
 class SignInRefused(Refused):
@@ -29,16 +37,16 @@ def knock(door: Door, name: bytes, address: bytes) -> list[int]:
     now = db.utc_now()
     with db.transaction(hasty=True) as session:
         connection = session.connection()  # without the ORM: this is asked before each sign-in
-        connection.execute(delete(_TRIES).where(_TRIES.c.at < now - WINDOW))
-        for subject, limit in ((name, door.tries), (address, door.tries_address)):
-            if connection.dialect.name == "postgresql":
+        if connection.dialect.name == "postgresql":
+            for subject in (name, address):
                 lock = int.from_bytes(subject[:7], "big")
                 connection.execute(select(func.pg_advisory_xact_lock(lock)))
-            earlier = connection.scalars(
-                select(_TRIES.c.at).where(_TRIES.c.subject == subject).order_by(_TRIES.c.at)
-            ).all()
-            if len(earlier) >= limit:
-                raise SignInRefused(_too_many(earlier[0], now), door.help_url)
+        asked = {"name": name, "address": address, "since": now - WINDOW}
+        earlier = connection.execute(_EARLIER, asked).all()
+        for subject, limit in ((name, door.tries), (address, door.tries_address)):
+            times = [at for of, at in earlier if of == subject]
+            if len(times) >= limit:
+                raise SignInRefused(_too_many(times[0], now), door.help_url)
         rows = [{"subject": name, "at": now}, {"subject": address, "at": now}]
         return list(connection.scalars(insert(_TRIES).returning(_TRIES.c.id), rows))
 
@@ -54,7 +62,11 @@ def _too_many(first: datetime, now: datetime) -> str:
 
 
 def forget(tries: Sequence[int], name: bytes = b"") -> None:
-    """Take back tries that need not count any more; with `name`, all tries for it."""
+    """Take back tries that need not count any more; with `name`, all tries for it.
+
+    Those that are too old to count go as well.
+    """
+    old = _TRIES.c.at < db.utc_now() - WINDOW
+    which = or_(_TRIES.c.id.in_(tries), _TRIES.c.subject == name, old)
     with db.joined_transaction() as session:
-        which = or_(_TRIES.c.id.in_(tries), _TRIES.c.subject == name)
         session.connection().execute(delete(_TRIES).where(which))

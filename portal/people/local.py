@@ -7,7 +7,7 @@ that nobody has takes as long as one that somebody has.
 import base64
 import secrets
 import string
-from datetime import timedelta
+from datetime import date, timedelta
 from functools import lru_cache
 from hashlib import sha256
 from uuid import UUID
@@ -18,6 +18,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from cryptography.fernet import Fernet
 from flask_babel import gettext as _
 from sqlalchemy import select, update
+from sqlalchemy.orm import aliased
 
 from portal import db
 from portal.audit import services as audit
@@ -35,6 +36,15 @@ STEP_SECONDS = 30  # of a code (RFC 6238)
 BREAK_GLASS_DAYS = 1
 
 _hasher = PasswordHasher()  # Argon2id with the parameters of RFC 9106
+
+
+class ContractEnded(AccountClosed):
+    """The password is right, and the contract is over. `sponsor` is empty where nobody is left."""
+
+    def __init__(self, on: date, sponsor: str) -> None:
+        super().__init__("ended")
+        self.on = on
+        self.sponsor = sponsor
 
 
 def is_ours(username: str) -> bool:
@@ -98,16 +108,25 @@ def why_not(password: str, *, person: Person) -> str:
 
 
 def check(username: str, password: str) -> UUID:
-    """Whose account this is. Raises WrongCredentials, and AccountClosed for one that is over.
+    """Whose account this is. Raises WrongCredentials, and for one that is over AccountClosed.
 
     A name that nobody has takes as long as any other.
     """
     if not password or len(password) > LONGEST_PASSWORD:
         raise WrongCredentials("blank")
+    sponsor = aliased(Person)
     with db.reading() as session:
         row = session.execute(
-            select(LocalAccount.password_hash, Person.id, Person.left_on, Person.ends_on)
+            select(
+                LocalAccount.password_hash,
+                LocalAccount.is_break_glass,
+                Person.id,
+                Person.left_on,
+                Person.ends_on,
+                sponsor.full_name.label("sponsor"),
+            )
             .join(Person, Person.id == LocalAccount.person_id)
+            .outerjoin(sponsor, (sponsor.id == Person.sponsor_id) & sponsor.left_on.is_(None))
             .where(LocalAccount.username == username.strip().casefold())
         ).first()
     try:
@@ -116,8 +135,11 @@ def check(username: str, password: str) -> UUID:
         raise WrongCredentials("no-entry" if row is None else "password") from None
     if row is None or not row.password_hash:
         raise WrongCredentials("no-entry")
-    if row.left_on is not None or (row.ends_on is not None and row.ends_on < db.today()):
-        raise AccountClosed("ended")
+    last_days = [day for day in (row.left_on, row.ends_on) if day is not None]
+    if row.left_on is not None or min(last_days, default=db.today()) < db.today():
+        if row.is_break_glass:
+            raise AccountClosed("ended")
+        raise ContractEnded(min(last_days), row.sponsor or "")
     person_id: UUID = row.id
     return person_id
 

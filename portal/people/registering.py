@@ -7,7 +7,8 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, select
+from sqlalchemy import bindparam, delete, select
+from sqlalchemy.orm import aliased
 
 from portal import db
 from portal.audit import services as audit
@@ -26,8 +27,10 @@ def register(door: Door, entry: Entry) -> Person:
 
     A change of roles ends the sessions that were opened with the old ones. Who had left is back.
     """
-    person = db.session.scalar(select(Person).filter_by(directory_id=entry.id))
-    is_above, vouches = above(person.id) if person else (False, False)
+    known = db.session.execute(_KNOWN, {"id": entry.id}).one_or_none()
+    person: Person | None
+    person, is_above, vouches = tuple(known) if known else (None, False, False)
+    granted = granted_roles(person.id) if person else []
     if entry.is_manager is None:
         entry = replace(entry, is_manager=is_above)
     if person is None:
@@ -36,34 +39,32 @@ def register(door: Door, entry: Entry) -> Person:
         db.session.flush()
         note_change(person.id, "joined")
     else:
-        before = person.department, person.kind
         for name, value in facts_of(door, entry, scope=person.scope, vouches=vouches).items():
-            setattr(person, name, value)
-        for what, was, now in zip(
-            ("department", "kind"), before, (person.department, person.kind), strict=True
-        ):
-            if was != now:
-                note_change(person.id, what, was, now)
-    person.missed = 0
+            before = getattr(person, name)
+            if before != value:
+                setattr(person, name, value)
+                if name in {"department", "kind"}:
+                    note_change(person.id, name, before, value)
+    if person.missed:
+        person.missed = 0
     if db.utc_now() - person.seen_at > SEEN_AFTER:
         person.seen_at = db.utc_now()
     if person.left_on is not None:
         come_back(person)
-    set_roles(person, roles_of(door, entry, granted_roles(person.id)))
+    set_roles(person, roles_of(door, entry, granted))
     db.session.flush()
     return person
 
 
-def above(person_id: UUID) -> tuple[bool, bool]:
-    """Whether this person leads somebody who works here, and whether they vouch for somebody."""
-    here = Person.left_on.is_(None)
-    row = db.session.execute(
-        select(
-            select(Person.id).where(Person.manager_id == person_id, here).exists(),
-            select(Person.id).where(Person.sponsor_id == person_id, here).exists(),
-        )
-    ).one()
-    return row[0], row[1]
+# With whether they lead somebody who works here, and whether they vouch for somebody.
+_BELOW = aliased(Person)
+_KNOWN = select(
+    Person,
+    *(
+        select(_BELOW.id).where(above == Person.id, _BELOW.left_on.is_(None)).exists()
+        for above in (_BELOW.manager_id, _BELOW.sponsor_id)
+    ),
+).where(Person.directory_id == bindparam("id"))
 
 
 def roles_of(door: Door, entry: Entry, granted: Collection[str] = ()) -> list[str]:
@@ -74,17 +75,24 @@ def roles_of(door: Door, entry: Entry, granted: Collection[str] = ()) -> list[st
 
 def granted_roles(person_id: UUID) -> list[str]:
     """The roles that grants in force give to a person."""
-    mine = RoleGrant.person_id == person_id
-    return list(db.session.scalars(select(RoleGrant.role).where(in_force(), mine)))
+    asked = {"person": person_id, "today": db.today()}
+    return list(db.session.scalars(_GRANTED, asked))
 
 
-def in_force() -> Any:
-    """Whether a `RoleGrant` counts today."""
-    return RoleGrant.ended_at.is_(None) & (RoleGrant.until >= db.today())
+def in_force(today: Any) -> Any:
+    """Whether a `RoleGrant` counts on that day."""
+    return RoleGrant.ended_at.is_(None) & (RoleGrant.until >= today)
+
+
+_GRANTED = select(RoleGrant.role).where(
+    RoleGrant.person_id == bindparam("person"), in_force(bindparam("today"))
+)
 
 
 def set_roles(person: Person, roles: list[str]) -> None:
     """Set the roles; a change is logged, and ends the sessions opened with the old ones."""
+    if person.roles == roles:
+        return
     before = [str(role) for role in person.roles or [Role.LEARNER]]
     person.roles = roles
     db.session.flush()

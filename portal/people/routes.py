@@ -344,7 +344,9 @@ def init_app(app: Flask) -> None:
     def _unavailable(fault: services.DirectoryUnavailable) -> ResponseReturnValue:
         return refusal_page(
             503,
-            _("Sign-in is not available right now"),
-            _("The city directory does not answer. What you saved is safe. Try again later."),
+            _("We cannot check your password right now")
+            if current_user.is_authenticated
+            else _("Sign-in is not available right now"),
+            _("The City’s directory does not answer. What you saved is safe. Try again later."),
             reference=fault.reference,
         )

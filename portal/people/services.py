@@ -9,13 +9,15 @@ from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
+from flask_babel import get_locale
 from flask_babel import gettext as _
 from flask_login import UserMixin
-from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy import bindparam, delete, insert, select, update
 
 from portal import db
 from portal.audit import services as audit
 from portal.config import Role
+from portal.documents import dates
 from portal.errors import NotFound
 from portal.people import local
 from portal.people.directory import (
@@ -68,6 +70,7 @@ class Identity(UserMixin):  # type: ignore[misc]
     kind: str
     roles: frozenset[Role]
     audiences: frozenset[str]
+    language: str = ""  # as the directory says; empty: not known
     is_kiosk: bool = False  # signed in at a shared device
     way: str = "password"  # or sso
     confirmed_at: datetime | None = None  # when single sign-on last said it is still them
@@ -99,7 +102,7 @@ def sign_in(
         username,
         address,
         lambda: door.directory.authenticate(username, password),
-        then=lambda entry: enter(register(door, entry).id, kiosk=kiosk),
+        then=lambda entry: _enter(register(door, entry), kiosk=kiosk),
     )
     return found
 
@@ -115,12 +118,15 @@ def second_step(
 def enter(person_id: UUID, *, kiosk: UUID | None = None, way: str = "password") -> Identity:
     """Open a session for who has shown who they are."""
     with db.joined_transaction() as session:
-        person = session.get_one(Person, person_id)
-        token = open_session(person, kiosk=kiosk, way=way)
-        audit.record("person.signed_in", subject=person.id, actor=person.id)
-        if local.keeps(person.directory_id) and local.is_break_glass(person_id):
-            log.critical("the break-glass account %s was used", person.username)
-            audit.record("person.break_glass_used", subject=person.id, actor=person.id)
+        return _enter(session.get_one(Person, person_id), kiosk=kiosk, way=way)
+
+
+def _enter(person: Person, *, kiosk: UUID | None = None, way: str = "password") -> Identity:
+    token = open_session(person, kiosk=kiosk, way=way)
+    audit.record("person.signed_in", subject=person.id, actor=person.id)
+    if local.keeps(person.directory_id) and local.is_break_glass(person.id):
+        log.critical("the break-glass account %s was used", person.username)
+        audit.record("person.break_glass_used", subject=person.id, actor=person.id)
     return identify(person, token=token)
 
 
@@ -139,8 +145,8 @@ def open_session(person: Person, *, kiosk: UUID | None = None, way: str = "passw
     token = secrets.token_urlsafe(32)
     if kiosk is not None:
         db.session.execute(delete(Session).where(Session.kiosk_id == kiosk))
-    db.session.add(Session(token_hash=digest(token), person_id=person.id, kiosk_id=kiosk, way=way))
-    db.session.flush()
+    row = {"token_hash": digest(token), "person_id": person.id, "kiosk_id": kiosk, "way": way}
+    db.session.connection().execute(insert(Session), row)
     return token
 
 
@@ -180,8 +186,8 @@ def find_session(door: Door, token: str) -> Identity | None:
     they still may be. When the directory is not there, the session lives on.
     """
     now = db.utc_now()
-    with db.reading() as session:
-        row = session.connection().execute(_HOLDER, {"digest": digest(token)}).first()
+    with db.looking() as connection:
+        row = connection.execute(_HOLDER, {"digest": digest(token)}).first()
     if row is None:
         return None
     *values, created_at, last_seen_at, checked_at, directory_id, kiosk_id, way, confirmed = row
@@ -246,6 +252,7 @@ _IDENTITY = (
     Person.kind,
     Person.roles,
     Person.audiences,
+    Person.language,
 )
 
 # Asked on every page: made once, and without the ORM, it costs a third.
@@ -266,9 +273,9 @@ _HOLDER = (
 
 
 def _identity(values: list[Any], token: str, **session: Any) -> Identity:
-    *plain, roles, audiences = values
+    *plain, roles, audiences, language = values
     return Identity(
-        *plain, frozenset(map(Role, roles)), frozenset(audiences), token=token, **session
+        *plain, frozenset(map(Role, roles)), frozenset(audiences), language, token=token, **session
     )
 
 
@@ -300,6 +307,9 @@ def _ask(
         _note_failure(subject, str(fault))
         message = _("Your password must be changed before you can sign in here.")
         raise SignInRefused(message, door.help_url) from None
+    except local.ContractEnded as fault:
+        _note_failure(subject, str(fault))
+        raise SignInRefused(_contract_ended(fault)) from None
     except AccountClosed as fault:
         _note_failure(subject, str(fault))
         raise SignInRefused(_("This account can’t sign in. Contact IT.")) from None
@@ -311,6 +321,19 @@ def _ask(
     with db.transaction():
         forget(tries, subject)
         return then(answer)
+
+
+def _contract_ended(fault: local.ContractEnded) -> str:
+    day = dates.day(fault.on, str(get_locale()))
+    if not fault.sponsor:
+        return str(_("Your contract ended on %(day)s. Ask HR.", day=day))
+    return str(
+        _(
+            "Your contract ended on %(day)s. Ask %(sponsor)s, your sponsor at the City.",
+            day=day,
+            sponsor=fault.sponsor,
+        )
+    )
 
 
 def _note_failure(subject: bytes, reason: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from flask_babel import gettext as _
-from sqlalchemy import ColumnElement, String, func, select
+from sqlalchemy import ColumnElement, Integer, cast, func, select
 from sqlalchemy.orm import aliased
 
 from portal import db
@@ -20,6 +20,7 @@ from portal.reports.queries import NOBODY, Count
 
 MOST_MANAGERS = 50
 MOST_DAYS = 800
+QUARTER = 15 * 60  # seconds, of which each day of a zone has whole ones
 SUNDAY = 6
 
 
@@ -52,8 +53,7 @@ class Curve:
 
 
 def over_time(campaign: Campaign, *, today: date) -> list[Day]:
-    """Each day from the first to today, or to the end. Times are grouped by hours, as days begin
-    with one in the City's zone."""
+    """Each day of the City from the first to today, or to the end."""
     given = _per_day(Assignment.assigned_at, Assignment.campaign_id == campaign.id)
     if not given:
         return []
@@ -193,54 +193,54 @@ def _decisions(mine: ColumnElement[bool]) -> Counter[date]:
     """Releases count up, their ends down."""
     found: Counter[date] = Counter()
     signs = {Decision.WAIVED: 1, Decision.EXEMPTED: 1, Decision.LEFT: 1, Decision.RETURNED: -1}
-    hour = _hour(DutyDecision.at)
-    for decision, text, number in db.session.execute(
-        select(DutyDecision.decision, hour, func.count())
+    quarter = _quarter(DutyDecision.at)
+    for decision, at, number in db.session.execute(
+        select(DutyDecision.decision, quarter, func.count())
         .join(Assignment, Assignment.id == DutyDecision.assignment_id)
         .where(mine, DutyDecision.decision.in_(signs))
-        .group_by(DutyDecision.decision, hour)
+        .group_by(DutyDecision.decision, quarter)
     ):
-        found[_day_of(text)] += signs[decision] * number
+        found[_day_of(at)] += signs[decision] * number
     return found
 
 
 def _late(mine: ColumnElement[bool]) -> list[tuple[date, date | None, int]]:
     """Due date, day of the signature, how many; without who is released or on leave now."""
-    hour = _hour(Assignment.signed_at)
+    quarter = _quarter(Assignment.signed_at)
     rows = db.session.execute(
-        select(Assignment.due_on, hour, func.count())
+        select(Assignment.due_on, quarter, func.count())
         .where(
             mine,
             Assignment.paused_on.is_(None),
             Assignment.signed_at.is_not(None) | Assignment.status.not_in(DISCHARGED),
         )
-        .group_by(Assignment.due_on, hour)
+        .group_by(Assignment.due_on, quarter)
     )
     found: Counter[tuple[date, date | None]] = Counter()
-    for due_on, text, number in rows:
-        found[due_on, _day_of(text) if text else None] += number
+    for due_on, at, number in rows:
+        found[due_on, None if at is None else _day_of(at)] += number
     return [(*key, number) for key, number in found.items()]
 
 
 def _per_day(column: Any, *where: ColumnElement[bool]) -> Counter[date]:
-    hour = _hour(column)
-    rows = db.session.execute(select(hour, func.count()).where(*where).group_by(hour))
+    quarter = _quarter(column)
+    rows = db.session.execute(select(quarter, func.count()).where(*where).group_by(quarter))
     found: Counter[date] = Counter()
-    for text, number in rows:
-        found[_day_of(text)] += number
+    for at, number in rows:
+        found[_day_of(at)] += number
     return found
 
 
-def _hour(column: Any) -> ColumnElement[str]:
-    """The hour of a time, in UTC, as text: "2026-01-30 16"."""
+def _quarter(column: Any) -> ColumnElement[int]:
+    """The quarter of an hour of a time, counted from 1970."""
     if db.session.get_bind().dialect.name == "postgresql":
-        utc = func.timezone("UTC", column)
-        return func.to_char(utc, "YYYY-MM-DD HH24")
-    return func.substr(column, 1, 13, type_=String)  # as SQLite keeps a time
+        return cast(func.floor(func.extract("epoch", column) / QUARTER), Integer)
+    seconds = func.unixepoch(func.substr(column, 1, 19), type_=Integer)  # it would round
+    return seconds // QUARTER
 
 
-def _day_of(hour: str) -> date:
-    return _day(datetime.strptime(hour, "%Y-%m-%d %H").replace(tzinfo=UTC))
+def _day_of(quarter: int) -> date:
+    return _day(datetime.fromtimestamp(quarter * QUARTER, UTC))
 
 
 def _day(moment: datetime) -> date:

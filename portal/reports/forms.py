@@ -4,9 +4,10 @@ from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
 from wtforms import HiddenField, SelectField, StringField
 from wtforms.fields.choices import SelectChoice
-from wtforms.validators import Length, Optional
+from wtforms.validators import Optional
 
 from portal.campaigns.models import STATUS_WORDS
+from portal.fields import at_most
 from portal.reports.queries import OVERDUE
 
 
@@ -18,7 +19,7 @@ class FiltersForm(FlaskForm):
 
         csrf = False
 
-    name = StringField(_l("Name"), validators=[Optional(), Length(max=200)])
+    name = StringField(_l("Name"), validators=[Optional(), at_most(200)])
     department = SelectField(_l("Department"), validators=[Optional()], validate_choice=False)
     kind = SelectField(
         _l("Employment"),

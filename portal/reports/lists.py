@@ -245,7 +245,7 @@ KINDS: dict[str, Kind | CityKind] = {
             _("Question"),
             _("People"),
             _("Right first time (%%)"),
-            _("Discrimination"),
+            _("Goes with the other answers (–1 to 1)"),
         ],
         _questions,
     ),

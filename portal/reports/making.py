@@ -12,6 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from flask import current_app
+from flask_babel import force_locale
 from flask_babel import gettext as _
 from sqlalchemy import or_, select, update
 from sqlalchemy.exc import IntegrityError
@@ -123,7 +124,8 @@ def _do(export_id: str) -> None:
     draft = path.with_suffix(".draft")
     os.close(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
     try:
-        _MAKERS[export.kind](export, draft, person, _ticker(export_id))
+        with force_locale(db.settings().language_for(person.language)):
+            _MAKERS[export.kind](export, draft, person, _ticker(export_id))
     except OSError as fault:
         draft.unlink(missing_ok=True)
         _note(export_id, failed=f"{fault.strerror or fault}", under_way=None)
@@ -152,7 +154,7 @@ def _tell(export: Export, person: Person) -> None:
             to=person.id,
             address=person.email,
             key=f"export:{export.id}",
-            language=person.language or settings.languages[0],
+            language=settings.language_for(person.language),
             full_name=person.full_name,
             title=export.file_name,
             link=f"{settings.base_url}/reports/exports/{export.id}",

@@ -3,7 +3,8 @@
 Gone are the text of the records, the sealed PDFs and scans, what was read, decided and answered,
 comments and reasons. What stays is that there was a duty, its status and dates, and for each
 record its number, kind and digests: figures and the log stay true. A person of whom nothing else is
-kept, and who has left, loses name and address, too.
+kept, and who has left, loses name and address, too; who was invited and never had a duty does so
+under the rule on contracts.
 """
 
 import json
@@ -11,7 +12,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, String, cast, delete, exists, func, select, update
+from sqlalchemy import Select, String, cast, delete, select, update
 
 from portal import db
 from portal.attestations.models import Attestation, Disposal, Evidence, Refusal, Scan
@@ -23,8 +24,27 @@ from portal.jobs import Job
 from portal.learning.models import Answer, Attempt, StepDone
 from portal.mail.models import Mail
 from portal.people.models import LocalAccount, Person, PersonChange, RoleGrant, Session, Sync
-from portal.retention.models import DisposalItem, DisposalList, RetentionRule
-from portal.retention.services import describe, lock_for_holds, midnight, past_period
+from portal.retention.models import (
+    ContractRule,
+    DisposalItem,
+    DisposalList,
+    DisposalPerson,
+    RetentionRule,
+)
+from portal.retention.services import (
+    describe,
+    describe_contract,
+    has_kept_duty,
+    lock_for_holds,
+    midnight,
+    past_contract,
+    past_period,
+)
+
+Item = DisposalItem | DisposalPerson
+
+
+NOT_ANY_MORE = "Not past its period any more, held, or let go already."
 
 
 def dispose(assignment_id: UUID) -> bool:
@@ -35,7 +55,7 @@ def dispose(assignment_id: UUID) -> bool:
     """
     with db.transaction() as session:
         approved = session.execute(
-            _approved(DisposalItem, DisposalList.approved_by).where(
+            _approved(DisposalItem, DisposalItem, DisposalList.approved_by).where(
                 DisposalItem.assignment_id == assignment_id
             )
         ).all()
@@ -46,7 +66,7 @@ def dispose(assignment_id: UUID) -> bool:
         today = db.today()
         if session.scalar(past_period(today).where(Assignment.id == assignment_id)) is None:
             for item, _by in approved:
-                item.kept_because = "Not past its period any more, held, or let go already."
+                item.kept_because = NOT_ANY_MORE
             return False
         rule = session.get_one(RetentionRule, assignment.campaign_id)
         by = approved[0].approved_by
@@ -56,6 +76,34 @@ def dispose(assignment_id: UUID) -> bool:
         session.flush()
         _forget_person(assignment.person_id)
         audit.record("record.disposed", subject=assignment_id, actor=by, **stone)
+    return True
+
+
+def forget(person_id: UUID) -> bool:
+    """Empty the row of one person without a duty; False as `dispose` says."""
+    with db.transaction() as session:
+        approved = session.execute(
+            _approved(DisposalPerson, DisposalPerson, DisposalList.approved_by).where(
+                DisposalPerson.person_id == person_id
+            )
+        ).all()
+        if not approved:
+            return False
+        lock_for_holds(None, person_id)
+        if session.scalar(past_contract(db.today()).where(Person.id == person_id)) is None:
+            for item, _by in approved:
+                item.kept_because = NOT_ANY_MORE
+            return False
+        _empty(session.get_one(Person, person_id))
+        for item, _by in approved:
+            item.done_at = db.utc_now()
+        rule = session.scalars(select(ContractRule)).one()
+        audit.record(
+            "person.disposed",
+            subject=person_id,
+            actor=approved[0].approved_by,
+            rule=describe_contract(rule),
+        )
     return True
 
 
@@ -105,11 +153,14 @@ def _period_begin(rule: RetentionRule) -> datetime:
 
 def _forget_person(person_id: UUID) -> None:
     """Empty the row of a person who has left and of whom nothing is kept any more."""
-    disposed = exists().where(Disposal.assignment_id == Assignment.id)
-    left = select(func.count()).where(Assignment.person_id == person_id, ~disposed)
-    person = db.session.get_one(Person, person_id)
-    if db.session.scalar(left) or person.left_on is None:
-        return
+    nothing = select(Person).where(
+        Person.id == person_id, Person.left_on.is_not(None), ~has_kept_duty()
+    )
+    if (person := db.session.scalar(nothing)) is not None:
+        _empty(person)
+
+
+def _empty(person: Person) -> None:
     name = person.full_name
     person.full_name = person.sort_name = "Removed person"
     _forget_in_readings(name)
@@ -118,10 +169,10 @@ def _forget_person(person_id: UUID) -> None:
     person.directory_id = f"removed-{person.id}"[:64]
     person.groups = []
     for model in (Session, Mail, Invitation, LocalAccount, PersonChange):
-        db.session.execute(delete(model).where(model.person_id == person_id))
+        db.session.execute(delete(model).where(model.person_id == person.id))
     for reasoned in (Leave, RoleGrant, ScopeDecision):
         db.session.execute(
-            update(reasoned).where(reasoned.person_id == person_id).values(reason="")
+            update(reasoned).where(reasoned.person_id == person.id).values(reason="")
         )
     db.session.flush()
 
@@ -136,20 +187,25 @@ def _forget_in_readings(name: str) -> None:
 
 
 def _due(limit: int) -> list[str]:
+    return _waiting(DisposalItem, DisposalItem.assignment_id, limit)
+
+
+def _due_people(limit: int) -> list[str]:
+    return _waiting(DisposalPerson, DisposalPerson.person_id, limit)
+
+
+def _waiting(kind: type[Item], key: Any, limit: int) -> list[str]:
     with db.reading() as session:
-        found = session.scalars(_approved(DisposalItem.assignment_id).distinct().limit(limit))
-        return [str(one) for one in found]
+        return [str(one) for one in session.scalars(_approved(kind, key).distinct().limit(limit))]
 
 
-def _approved(*what: Any) -> Select[Any]:
+def _approved(kind: type[Item], *what: Any) -> Select[Any]:
     """Of what HR approved and nobody has let go yet."""
     return (
         select(*what)
-        .join(DisposalList, DisposalList.id == DisposalItem.list_id)
+        .join(DisposalList, DisposalList.id == kind.list_id)
         .where(
-            DisposalList.approved_at.is_not(None),
-            DisposalItem.done_at.is_(None),
-            DisposalItem.kept_because == "",
+            DisposalList.approved_at.is_not(None), kind.done_at.is_(None), kind.kept_because == ""
         )
     )
 
@@ -158,5 +214,12 @@ def _do(assignment_id: str) -> None:
     dispose(UUID(assignment_id))
 
 
+def _do_person(person_id: str) -> None:
+    forget(UUID(person_id))
+
+
 DISPOSE = Job("dispose", _due, _do, every=1)
-"""What HR approved to let go."""
+"""Duties that HR approved to let go."""
+
+FORGET = Job("forget", _due_people, _do_person, every=1)
+"""People without a duty whom HR approved to let go."""

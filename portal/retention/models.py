@@ -24,6 +24,22 @@ class RetentionRule(Base):
     by: Mapped[Person] = relationship()
 
 
+class ContractRule(Base):
+    """How many months after a contract an invited person without a duty is kept: one row, or none.
+
+    Whom the City's directory knows is forgotten there.
+    """
+
+    __tablename__ = "contract_rules"
+
+    id: Mapped[int] = mapped_column(primary_key=True, default=1, autoincrement=False)
+    months: Mapped[int]
+    by_id: Mapped[UUID] = mapped_column(ForeignKey("people.id"))
+    at: Mapped[datetime] = mapped_column(default=utc_now)
+
+    by: Mapped[Person] = relationship()
+
+
 class LegalHold(Base):
     """A reason to keep a person's or a campaign's data whatever its period is."""
 
@@ -61,5 +77,16 @@ class DisposalItem(Base):
 
     list_id: Mapped[UUID] = mapped_column(ForeignKey("disposal_lists.id"), primary_key=True)
     assignment_id: Mapped[UUID] = mapped_column(ForeignKey("assignments.id"), primary_key=True)
+    kept_because: Mapped[str] = mapped_column(Text, default="")  # taken off the list
+    done_at: Mapped[datetime | None]
+
+
+class DisposalPerson(Base):
+    """One person without a duty on a list."""
+
+    __tablename__ = "disposal_people"
+
+    list_id: Mapped[UUID] = mapped_column(ForeignKey("disposal_lists.id"), primary_key=True)
+    person_id: Mapped[UUID] = mapped_column(ForeignKey("people.id"), primary_key=True)
     kept_because: Mapped[str] = mapped_column(Text, default="")  # taken off the list
     done_at: Mapped[datetime | None]

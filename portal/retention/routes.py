@@ -9,7 +9,7 @@ from flask_login import current_user
 from wtforms.fields.choices import SelectChoice
 
 from portal import db
-from portal.campaigns import deciding, planning
+from portal.campaigns import planning
 from portal.config import Role
 from portal.errors import Refused
 from portal.retention import forms, own_data, services
@@ -23,13 +23,17 @@ bp = Blueprint("retention", __name__)
 def overview() -> ResponseReturnValue:
     """Periods, holds and lists."""
     past, held = services.count_past(db.today())
+    past_people, held_people = services.count_past_people(db.today())
     return render_template(
         "retention/overview.html",
         rules=services.list_rules(),
         holds=services.list_holds(),
         lists=[(each, services.count_items(each.id)) for each in services.list_lists()[:10]],
+        contract_rule=services.find_contract_rule(),
         past=past,
         held=held,
+        past_people=past_people,
+        held_people=held_people,
     )
 
 
@@ -45,7 +49,22 @@ def period(campaign_id: UUID) -> ResponseReturnValue:
         services.set_period(campaign_id, form.months.data, by=current_user)
         flash(_("The period of %(title)s is saved.", title=campaign.title))
         return redirect(url_for(".overview"))
-    return render_template("retention/period.html", form=form, campaign=campaign)
+    return render_template("retention/period.html", form=form, about=campaign.title)
+
+
+@bp.route("/periods/contracts", methods=["GET", "POST"])
+@requires(Role.HR)
+def contract_period() -> ResponseReturnValue:
+    """How long invited people without a duty are kept."""
+    rule = services.find_contract_rule()
+    form = forms.ContractPeriodForm(data={"months": rule.months if rule else None})
+    if form.validate_on_submit():
+        services.set_contract_period(form.months.data, by=current_user)
+        flash(_("The period of invited people without a duty is saved."))
+        return redirect(url_for(".overview"))
+    return render_template(
+        "retention/period.html", form=form, about=_("Invited people without a duty")
+    )
 
 
 @bp.route("/holds/new", methods=["GET", "POST"])
@@ -117,18 +136,17 @@ def disposal(list_id: UUID) -> ResponseReturnValue:
     )
 
 
-@bp.route("/lists/<uuid:list_id>/<uuid:assignment_id>", methods=["GET", "POST"])
+@bp.route("/lists/<uuid:list_id>/<uuid:item_id>", methods=["GET", "POST"])
 @requires(Role.HR)
-def keep(list_id: UUID, assignment_id: UUID) -> ResponseReturnValue:
-    """Take one duty off the list."""
-    assignment = deciding.get_assignment(assignment_id)
+def keep(list_id: UUID, item_id: UUID) -> ResponseReturnValue:
+    """Take one duty, or one person, off the list."""
+    line = services.get_item(list_id, item_id)
     form = forms.KeepForm()
     if form.validate_on_submit():
-        services.take_off(list_id, assignment_id, reason=form.reason.data.strip(), by=current_user)
-        flash(_("%(name)s is taken off the list.", name=assignment.person.full_name))
+        services.take_off(list_id, item_id, reason=form.reason.data.strip(), by=current_user)
+        flash(_("%(name)s is taken off the list.", name=line.full_name))
         return redirect(url_for(".disposal", list_id=list_id))
-    services.get_list(list_id)
-    return render_template("retention/keep.html", form=form, list_id=list_id, assignment=assignment)
+    return render_template("retention/keep.html", form=form, list_id=list_id, line=line)
 
 
 @bp.get("/my-data")

@@ -7,7 +7,20 @@ from typing import Any
 from uuid import UUID
 
 from flask_babel import gettext as _
-from sqlalchemy import ColumnElement, Select, and_, exists, false, func, insert, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    CompoundSelect,
+    Select,
+    and_,
+    exists,
+    false,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    union_all,
+)
 from sqlalchemy.orm import joinedload
 
 from portal import db
@@ -16,9 +29,16 @@ from portal.audit import services as audit
 from portal.campaigns import schedule
 from portal.campaigns.models import DISCHARGED, Assignment, Campaign
 from portal.errors import NotFound, Refused
-from portal.people.models import Person
+from portal.people.models import LocalAccount, Person
 from portal.people.services import Identity
-from portal.retention.models import DisposalItem, DisposalList, LegalHold, RetentionRule
+from portal.retention.models import (
+    ContractRule,
+    DisposalItem,
+    DisposalList,
+    DisposalPerson,
+    LegalHold,
+    RetentionRule,
+)
 
 PER_PAGE = 50
 WORD = "DISPOSE"
@@ -26,12 +46,12 @@ WORD = "DISPOSE"
 
 @dataclass(frozen=True)
 class Line:
-    """One duty on a disposal list."""
+    """One duty on a disposal list, or one person without any."""
 
-    assignment_id: UUID
+    id: UUID
     full_name: str
-    title: str
-    due_on: date
+    title: str  # of the duty's campaign; empty: it is the person
+    day: date  # on which it was due, or they left
     kept_because: str
     done_at: datetime | None
 
@@ -70,6 +90,26 @@ def set_period(campaign_id: UUID, months: int | None, *, by: Identity) -> None:
     db.session.flush()
     audit.record(
         "retention.period_set", subject=campaign_id, actor=by.id, before=before, after=months
+    )
+
+
+def find_contract_rule() -> ContractRule | None:
+    """How long invited people without a duty are kept; None: for ever."""
+    return db.session.scalar(select(ContractRule).options(joinedload(ContractRule.by)))
+
+
+def set_contract_period(months: int | None, *, by: Identity) -> None:
+    """Keep invited people without a duty so many months after their contract; None: for ever."""
+    rule = db.session.scalar(select(ContractRule).with_for_update())
+    before = rule.months if rule else None
+    if rule is not None:
+        db.session.delete(rule)
+        db.session.flush()
+    if months is not None:
+        db.session.add(ContractRule(months=months, by_id=by.id))
+    db.session.flush()
+    audit.record(
+        "retention.period_set", subject="contracts", actor=by.id, before=before, after=months
     )
 
 
@@ -117,11 +157,16 @@ def end_hold(hold_id: UUID, *, by: Identity) -> None:
 
 def count_past(today: date) -> tuple[int, int]:
     """How many duties are past their period, and how many more are held."""
-    past = db.session.scalars(select(func.count()).select_from(past_period(today).subquery())).one()
-    held = db.session.scalars(
-        select(func.count()).select_from(past_period(today, held=True).subquery())
-    ).one()
-    return past, held
+    return _count(past_period(today)), _count(past_period(today, held=True))
+
+
+def count_past_people(today: date) -> tuple[int, int]:
+    """How many people without a duty are past their period, and how many more are held."""
+    return _count(past_contract(today)), _count(past_contract(today, held=True))
+
+
+def _count(query: Select[UUID]) -> int:
+    return db.session.scalars(select(func.count()).select_from(query.subquery())).one()
 
 
 def make_list(*, by: Identity, today: date) -> DisposalList:
@@ -129,12 +174,20 @@ def make_list(*, by: Identity, today: date) -> DisposalList:
     made = DisposalList(made_by=by.id)
     db.session.add(made)
     db.session.flush()
-    found = db.session.scalars(past_period(today)).all()
-    if not found:
+    duties = db.session.scalars(past_period(today)).all()
+    people = db.session.scalars(past_contract(today)).all()
+    if not duties and not people:
         raise Refused(_("Nothing is past its period."))
-    rows = [{"list_id": made.id, "assignment_id": one} for one in found]
-    db.session.execute(insert(DisposalItem), rows)
-    audit.record("retention.listed", subject=made.id, actor=by.id, duties=len(rows))
+    for kind, key, found in (
+        (DisposalItem, "assignment_id", duties),
+        (DisposalPerson, "person_id", people),
+    ):
+        if found:
+            rows = [{"list_id": made.id, key: one} for one in found]
+            db.session.execute(insert(kind), rows)
+    audit.record(
+        "retention.listed", subject=made.id, actor=by.id, duties=len(duties), people=len(people)
+    )
     return made
 
 
@@ -155,24 +208,52 @@ def list_lists() -> Sequence[DisposalList]:
 
 def count_items(list_id: UUID) -> Counts:
     """How far a list is."""
+    items = union_all(
+        *(
+            select(kind.kept_because, kind.done_at).where(kind.list_id == list_id)
+            for kind in (DisposalItem, DisposalPerson)
+        )
+    ).subquery()
     row = db.session.execute(
         select(
             func.count(),
-            func.count().filter(DisposalItem.kept_because != ""),
-            func.count().filter(DisposalItem.done_at.is_not(None)),
-        ).where(DisposalItem.list_id == list_id)
+            func.count().filter(items.c.kept_because != ""),
+            func.count().filter(items.c.done_at.is_not(None)),
+        ).select_from(items)
     ).one()
     return Counts(*row)
 
 
 def list_items(list_id: UUID, *, page: int) -> list[Line]:
     """A page of a list by name; pages count from 1. One row more means a next page."""
+    items = _lines(list_id).subquery()
     rows = db.session.execute(
+        select(items)
+        .order_by(items.c.sort_name, items.c.day, items.c.id)
+        .offset((page - 1) * PER_PAGE)
+        .limit(PER_PAGE + 1)
+    )
+    return [Line(*row[1:]) for row in rows]
+
+
+def get_item(list_id: UUID, item_id: UUID) -> Line:
+    """One line of a list. Raises NotFound."""
+    items = _lines(list_id).subquery()
+    row = db.session.execute(select(items).where(items.c.id == item_id)).first()
+    if row is None:
+        raise NotFound
+    return Line(*row[1:])
+
+
+def _lines(list_id: UUID) -> CompoundSelect[*tuple[Any, ...]]:
+    """The lines of a list, each after the name it is sorted by."""
+    duties = (
         select(
+            Person.sort_name,
             Assignment.id,
             Person.full_name,
             Campaign.title,
-            Assignment.due_on,
+            Assignment.due_on.label("day"),
             DisposalItem.kept_because,
             DisposalItem.done_at,
         )
@@ -180,24 +261,35 @@ def list_items(list_id: UUID, *, page: int) -> list[Line]:
         .join(Person, Person.id == Assignment.person_id)
         .join(Campaign, Campaign.id == Assignment.campaign_id)
         .where(DisposalItem.list_id == list_id)
-        .order_by(Person.sort_name, Assignment.due_on, Assignment.id)
-        .offset((page - 1) * PER_PAGE)
-        .limit(PER_PAGE + 1)
     )
-    return [Line(*row) for row in rows]
+    people = (
+        select(
+            Person.sort_name,
+            Person.id,
+            Person.full_name,
+            literal(""),
+            Person.left_on,
+            DisposalPerson.kept_because,
+            DisposalPerson.done_at,
+        )
+        .join(DisposalPerson, DisposalPerson.person_id == Person.id)
+        .where(DisposalPerson.list_id == list_id)
+    )
+    return union_all(duties, people)
 
 
-def take_off(list_id: UUID, assignment_id: UUID, *, reason: str, by: Identity) -> None:
-    """Keep one duty's data after all. Refuses once the list is approved."""
+def take_off(list_id: UUID, item_id: UUID, *, reason: str, by: Identity) -> None:
+    """Keep one duty's data, or a person, after all. Refuses once the list is approved."""
     found = db.session.get(DisposalList, list_id, with_for_update=True)
-    item = db.session.get(DisposalItem, (list_id, assignment_id))
+    key = (list_id, item_id)
+    item = db.session.get(DisposalItem, key) or db.session.get(DisposalPerson, key)
     if found is None or item is None:
         raise NotFound
     if found.approved_at is not None:
         raise Refused(_("The list is approved already."))
     item.kept_because = reason
     db.session.flush()
-    audit.record("retention.taken_off", subject=assignment_id, actor=by.id, list=str(list_id))
+    audit.record("retention.taken_off", subject=item_id, actor=by.id, list=str(list_id))
 
 
 def approve(list_id: UUID, *, word: str, by: Identity) -> None:
@@ -228,6 +320,11 @@ def describe(rule: RetentionRule) -> str:
     return f"{rule.months} months after the due date or the signature, whichever is later"
 
 
+def describe_contract(rule: ContractRule) -> str:
+    """The rule on people without a duty in words, for the log."""
+    return f"{rule.months} months after the end of the contract"
+
+
 def lock_for_holds(campaign_id: UUID | None, person_id: UUID | None) -> None:
     """Until the transaction ends, nobody places a hold on these or lets them go but we."""
     for model, key in ((Campaign, campaign_id), (Person, person_id)):
@@ -255,11 +352,35 @@ def past_period(today: date, *, held: bool = False) -> Select[UUID]:
                 or_(Assignment.signed_at.is_(None), Assignment.signed_at < midnight(day)),
             )
         )
-    disposed = exists().where(Disposal.assignment_id == Assignment.id)
     owed = and_(
         Assignment.status.not_in(DISCHARGED),
         exists().where(Campaign.id == Assignment.campaign_id, Campaign.closed_at.is_(None)),
     )
     return select(Assignment.id).where(
-        or_(*over), ~disposed, ~owed, is_held() if held else ~is_held()
+        or_(*over), ~_is_disposed(), ~owed, is_held() if held else ~is_held()
     )
+
+
+def past_contract(today: date, *, held: bool = False) -> Select[UUID]:
+    """Invited people past their period: their contract is over, and no duty of theirs is kept."""
+    rule = find_contract_rule()
+    on_hold = exists().where(LegalHold.ended_at.is_(None), LegalHold.person_id == Person.id)
+    return (
+        select(Person.id)
+        .join(LocalAccount, LocalAccount.person_id == Person.id)
+        .where(
+            Person.left_on < schedule.months_before(today, rule.months) if rule else false(),
+            LocalAccount.is_break_glass.is_(False),
+            ~has_kept_duty(),
+            on_hold if held else ~on_hold,
+        )
+    )
+
+
+def has_kept_duty() -> ColumnElement[bool]:
+    """Whether a `Person` has a duty whose data was not let go."""
+    return exists().where(Assignment.person_id == Person.id, ~_is_disposed())
+
+
+def _is_disposed() -> ColumnElement[bool]:
+    return exists().where(Disposal.assignment_id == Assignment.id)

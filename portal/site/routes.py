@@ -51,7 +51,7 @@ def index() -> ResponseReturnValue:
 @public
 def page(name: str) -> ResponseReturnValue:
     """A page of the site's own, from content/site."""
-    title, html = _page(_settings().content_dir, str(get_locale()), PAGES[name])
+    title, html = _page(_folders(), PAGES[name])
     return render_template("site/page.html", title=title, html=html)
 
 
@@ -111,7 +111,7 @@ def init_app(app: Flask) -> None:
     """Give every page its "Need help?" block."""
 
     def help_block() -> Markup:
-        return _page(_settings().content_dir, str(get_locale()), "help")[1]
+        return _page(_folders(), "help")[1]
 
     app.jinja_env.globals.update(help_block=help_block)
 
@@ -121,7 +121,18 @@ def _settings() -> Settings:
     return settings
 
 
+def _folders() -> tuple[Path, ...]:
+    """Where the page is looked for: in the reader's language, then in the first."""
+    settings = _settings()
+    languages = (str(get_locale()), settings.languages[0])
+    return tuple(settings.content_dir / "site" / language for language in languages)
+
+
 @cache
-def _page(content: Path, language: str, name: str) -> tuple[str, Markup]:
-    title, html = markdown.page((content / "site" / language / f"{name}.md").read_text("utf-8"))
+def _page(folders: tuple[Path, ...], name: str) -> tuple[str, Markup]:
+    files = [folder / f"{name}.md" for folder in folders]
+    found = next((file for file in files if file.is_file()), files[-1])
+    title, html = markdown.page(found.read_text("utf-8"))
+    if found is not files[0]:
+        html = f'<div lang="{found.parent.name}">{html}</div>'
     return title, Markup(html)  # noqa: S704 - sanitized by markdown.page

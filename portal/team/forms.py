@@ -3,9 +3,9 @@
 from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
 from wtforms import StringField
-from wtforms.validators import DataRequired, InputRequired, Length
+from wtforms.validators import DataRequired, InputRequired
 
-from portal.fields import DayField
+from portal.fields import DayField, at_most
 
 
 class DelegateForm(FlaskForm):
@@ -14,6 +14,6 @@ class DelegateForm(FlaskForm):
     username = StringField(
         _l("Username of the person who stands in for you"),
         description=_l("What they type to sign in, such as avery.chen."),
-        validators=[DataRequired(_l("Write a username")), Length(max=200)],
+        validators=[DataRequired(_l("Write a username")), at_most(200)],
     )
-    until = DayField(_l("Last day"), validators=[InputRequired(_l("Write the day as 2027-01-30"))])
+    until = DayField(_l("Last day"), validators=[InputRequired(_l("Choose the last day"))])

@@ -161,7 +161,7 @@ def delegate(manager: Identity, *, username: str, until: date, today: date) -> D
             to=deputy.id,
             address=deputy.email,
             key=f"deputy:{delegation.id}",
-            language=deputy.language or settings.languages[0],
+            language=settings.language_for(deputy.language),
             full_name=deputy.full_name,
             manager=manager.full_name,
             until=until,

@@ -2,7 +2,7 @@ import hashlib
 import json
 import re
 import zlib
-from pathlib import Path
+from dataclasses import replace
 from uuid import UUID
 
 import pytest
@@ -253,16 +253,17 @@ def test_an_attestation_that_is_not_there_is_nothing_to_do(app):
         assert _count(Evidence) == 0
 
 
-def test_warming_up_prints_a_page_and_loads_the_seal(app):
+def test_warming_up_prints_a_page_and_loads_the_seal(app, tmp_path):
+    app.extensions["settings"] = replace(app.extensions["settings"], data_dir=tmp_path)
     with app.app_context():
         sealing.warm()
-    assert Path(app.extensions["settings"].data_dir, "keys").is_dir()
+    assert (tmp_path / "keys").is_dir()
 
 
 def test_a_template_that_reaches_out_is_refused(monkeypatch):
     monkeypatch.setattr(sealing, "qr_code", lambda _url: b"not a picture")
     sealing.render_record(sample_record())
-    words = sealing._words("en", "America/Edmonton")
+    words = sealing._words("en", "America/Edmonton", sealing.CATALOGUES)
     monkeypatch.setattr(words, "template", _Reaching())
     with pytest.raises(CannotPrint):
         sealing.render_record(sample_record())

@@ -5,10 +5,12 @@ import pytest
 
 from portal import db
 from portal.attestations import services as attestations
-from portal.campaigns import giving, versions
+from portal.campaigns import deciding, giving, previewing, versions
 from portal.campaigns.models import Kind, Status
+from portal.campaigns.previewing import Group
 from portal.campaigns.versions import Reach
 from portal.courses import services as courses
+from portal.courses.comparing import Difference
 from portal.errors import Refused
 from portal.learning import services as learning
 from portal.people.services import identify
@@ -154,6 +156,57 @@ def test_a_second_material_version_asks_for_all_that_changed_in_one_go(app, harp
     assert first.closed_at is not None
 
 
+def test_a_version_that_goes_back_asks_only_who_signed_what_was_between(each_app, publish_again):
+    hr = identify(make_hr())
+    ada = make_attestation(person=make_person("Ada Lovelace")).assignment.person
+    grace = make_attestation(person=make_person("Grace Hopper")).assignment.person
+    update = decide(publish_again(), hr)
+    giving.give(update)
+    duty = make_assignment(person=grace, campaign=update)
+    learning.read(progress_of(duty), progress_of(duty).next)
+    make_attestation(person=grace, campaign=update)
+    back = go_back()
+
+    assert versions.count_reach(back).signed == 1
+    campaign = decide(back, hr)
+    counts, _departments = previewing.count(campaign)
+    lines = {
+        each.full_name: each.why
+        for each in previewing.list_people(campaign, Group.OUT, name="", page=1)
+    }
+
+    assert counts.inside == 1
+    assert "this text already" in lines["Ada Lovelace"]
+    assert giving.give(campaign) == 1
+    db.session.expire_all()
+    assert not [each for each in learning.list_progress(identify(ada)) if each.duty.is_open]
+    (open_duty,) = [each for each in learning.list_progress(identify(grace)) if each.duty.is_open]
+    assert not open_duty.difference.is_empty
+
+
+def test_who_waits_with_an_update_that_was_taken_back_is_released(app, harper, publish_again):
+    ada = make_attestation(person=make_person("Ada Lovelace")).assignment.person
+    began = make_attestation(person=make_person("Grace Hopper")).assignment.person
+    update = decide(publish_again(), harper)
+    giving.give(update)
+    make_assignment(person=began, campaign=update, status=Status.IN_PROGRESS)
+    waits = make_assignment(person=ada, campaign=update)
+
+    campaign = decide(go_back(), harper)
+
+    db.session.expire_all()
+    assert waits.status is Status.WAIVED
+    (decision,) = deciding.list_decisions([waits.id])
+    assert decision.reason == "The text is again the one that they signed."
+    assert make_assignment(person=began, campaign=update).status is Status.IN_PROGRESS
+    assert giving.give(campaign) == 0
+
+
+def go_back():
+    """The small course as it was at first, as a new version."""
+    return courses.get_version(courses.publish(ROOT / "tests/content", "small-course").id)
+
+
 def test_a_version_is_decided_once(app, harper, publish_again):
     make_assignment()
     version = publish_again()
@@ -170,3 +223,17 @@ def test_only_the_newest_version_is_decided_about(app, harper, publish_again):
 
     with pytest.raises(Refused, match="newer version"):
         decide(older, harper)
+
+
+def test_five_changes_are_shown_and_the_rest_on_request(app):
+    pages = tuple(f"Page {number}" for number in range(6))
+    difference = Difference(pages, (), (), policy_changed=True, statement_changed=False, rows=())
+
+    with app.test_request_context():
+        html = str(app.jinja_env.get_template("macros/ui.html").module.changes(difference, ""))
+
+    shown, rest = html.split("<details")
+    assert shown.count("<li>") == 5
+    assert "The text of the policy" in shown
+    assert "Show 2 more" in rest
+    assert "Page 5" in rest

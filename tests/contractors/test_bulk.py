@@ -5,10 +5,11 @@ import pytest
 from sqlalchemy import func, select
 
 from portal import db
-from portal.contractors import bulk
+from portal.contractors import bulk, contracts
+from portal.documents import dates
 from portal.errors import Refused
 from portal.mail.models import Mail
-from portal.people.models import LocalAccount
+from portal.people.models import LocalAccount, Person
 from portal.people.services import identify
 from tests.factories import make_hr, make_person
 
@@ -49,6 +50,51 @@ def test_every_row_gets_a_verdict_before_anything_happens(app, harper):
                           (4, "twice"), (5, "City account"), (6, "employed")):  # fmt: skip
         assert words in whys[number]
     assert db.session.scalar(select(func.count()).select_from(LocalAccount)) == 0
+
+
+def test_the_same_person_without_an_address_is_invited_once(app, harper):
+    line = "Jo Kowal,,Prairie Builders,Builds,DAYS,avery.chen"
+    again = "JO  Kowál,,prairie builders,Paints,DAYS,Avery.Chen"
+
+    twice = bulk.read(rows(line, again), by=harper)
+    assert bulk.invite(rows(line, again), by=harper) == (0, 1)
+    later = bulk.read(rows(again), by=harper)
+
+    assert [bool(row.guest) for row in twice] == [True, False]
+    assert "This person is in the file twice" in twice[1].why_not
+    invited = db.session.scalars(select(LocalAccount.person_id)).one()
+    assert later[0].namesake == invited
+    assert dates.day(db.today(), "en") in later[0].why_not
+    assert bulk.invite(rows(again), by=harper) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        "Jo Kowal,,Another Firm,Builds,DAYS,avery.chen",
+        "Jo Kowal,,Prairie Builders,Builds,DAYS,kim.lee",
+        "Al Kowal,,Prairie Builders,Builds,DAYS,avery.chen",
+        "Jo Kowal,jo.b@firm.example,Prairie Builders,Builds,DAYS,avery.chen",
+    ],
+)
+def test_somebody_else_is_invited_beside_them(app, harper, other):
+    make_person("Kim Lee", username="kim.lee")
+    first = "Jo Kowal,jo.a@firm.example,Prairie Builders,Builds,DAYS,avery.chen"
+    if "@" not in other:
+        first = first.replace("jo.a@firm.example", "")
+
+    assert all(row.guest for row in bulk.read(rows(first, other), by=harper))
+    assert sum(bulk.invite(rows(first), by=harper)) == 1
+    assert sum(bulk.invite(rows(other), by=harper)) == 1
+
+
+def test_who_was_invited_and_has_gone_can_be_invited_anew(app, harper):
+    line = rows("Jo Kowal,,Prairie Builders,Builds,DAYS,avery.chen")
+    bulk.invite(line, by=harper)
+    (jo,) = db.session.scalars(select(Person).filter_by(kind="contractor", full_name="Jo Kowal"))
+    contracts.end_contract(jo, by=harper)
+
+    assert bulk.invite(line, by=harper) == (0, 1)
 
 
 def test_good_rows_are_invited_by_mail_or_wait_for_a_letter(app, harper):

@@ -10,6 +10,7 @@ from portal.contractors import contracts, invitations, services
 from portal.contractors.contracts import ENDINGS, WARNINGS
 from portal.contractors.models import Invitation
 from portal.contractors.services import Guest
+from portal.documents import dates
 from portal.errors import NotFound, Refused
 from portal.mail.delivery import compose
 from portal.mail.models import Mail
@@ -94,7 +95,7 @@ def test_who_is_invited_chooses_a_password_and_signs_in_with_the_username(app, g
 
 def test_two_people_of_one_name_get_two_usernames(app, guest, harper):
     first = services.invite(guest, by=harper)
-    second = services.invite(replace(guest, email=""), by=harper)
+    second = services.invite(replace(guest, email="", is_another=True), by=harper)
 
     assert (first.username, second.username) == ("c-jo.kowalczyk", "c-jo.kowalczyk2")
 
@@ -213,7 +214,7 @@ def test_the_account_ends_with_the_contract_and_the_session_with_it(app, guest, 
 
     assert db.session.get(Person, person.id).left_on == db.today()
     assert db.session.scalars(select(Session.person_id).filter_by(person_id=jo.id)).all() == []
-    with pytest.raises(SignInRefused, match="Contact IT"):
+    with pytest.raises(SignInRefused, match="contract ended"):
         sign_in("c-jo.kowalczyk", WORDS)
 
 
@@ -221,7 +222,36 @@ def test_even_before_the_worker_looks_nobody_signs_in_after_the_last_day(app, gu
     arrived(guest, harper)
     clock(db.utc_now() + timedelta(days=91))
 
-    with pytest.raises(SignInRefused, match="Contact IT"):
+    with pytest.raises(SignInRefused, match="contract ended"):
+        sign_in("c-jo.kowalczyk", WORDS)
+
+
+def test_whose_contract_is_over_reads_since_when_and_whom_to_ask(
+    app, client, guest, harper, avery, clock
+):
+    arrived(guest, harper)
+    page = {"username": "c-jo.kowalczyk", "password": WORDS}
+    clock(db.utc_now() + timedelta(days=93))
+    work(ENDINGS)
+
+    told = client.post("/people/sign-in", data=page).text
+    avery.left_on = db.today()
+    db.finish(keep=True)
+    without_sponsor = client.post("/people/sign-in", data=page).text
+    wrong = client.post("/people/sign-in", data=page | {"password": "not this one"}).text
+
+    last_day = dates.day(guest.ends_on, "en")
+    assert f"Your contract ended on {last_day}. Ask Avery Chen, your sponsor" in told
+    assert f"Your contract ended on {last_day}. Ask HR." in without_sponsor
+    assert "The name or password is wrong" in wrong
+    assert "contract ended" not in wrong
+
+
+def test_a_contract_that_was_ended_early_ended_on_that_day(app, guest, harper):
+    person = arrived(guest, harper)
+    contracts.end_contract(person, by=harper)
+
+    with pytest.raises(SignInRefused, match=dates.day(db.today(), "en")):
         sign_in("c-jo.kowalczyk", WORDS)
 
 
@@ -364,6 +394,31 @@ def test_the_pages_invite_and_welcome(app, guest, avery, sign_in):
     assert "at least 12" in short
     assert "Your tasks" in tasks
     assert again.status_code == 410
+
+
+def test_a_namesake_is_invited_only_after_a_tick(app, guest, harper, sign_in):
+    jo = services.invite(replace(guest, email=""), by=harper)
+    browser = sign_in(db.session.get(Person, harper.id))
+    form = {
+        "full_name": "jo kowalczyk",
+        "email": "jo@firm.example",
+        "firm": guest.firm,
+        "job_title": guest.job_title,
+        "started_on": guest.started_on.isoformat(),
+        "ends_on": guest.ends_on.isoformat(),
+        "sponsor": guest.sponsor,
+    }
+
+    page = browser.post("/contractors/invite", data=form).text
+    done = browser.post(
+        "/contractors/invite", data=form | {"is_another": "y"}, follow_redirects=True
+    ).text
+
+    assert f"Jo Kowalczyk was invited on {dates.day(db.today(), 'en')}" in page
+    assert f'href="/contractors/{jo.id}"' in page
+    assert 'name="is_another"' in page
+    assert "is on its way" in done
+    assert "c-jo.kowalczyk2" in done
 
 
 def test_a_letter_shows_its_link_once(app, guest, harper, sign_in):

@@ -56,6 +56,17 @@ def answer(duty, answers):
     learning.declare(progress, progress.next, answers, comment="We clean the ice at night.")
 
 
+def test_the_way_does_not_get_longer_when_the_answers_are_known(app, duty):
+    before = progress_of(duty)
+    answer(duty, ANSWERS)
+    db.session.expire_all()
+
+    after = progress_of(duty)
+
+    assert after.total == before.total == len(after.walk) + 1
+    assert after.minutes_left < before.minutes_left
+
+
 def test_answers_that_settle_nothing_wait_for_hr_with_their_comment(app, duty, jo, harper):
     answer(duty, ANSWERS)
 
@@ -68,7 +79,7 @@ def test_answers_that_settle_nothing_wait_for_hr_with_their_comment(app, duty, j
             "A club, society or other group that serves people in City spaces or for the City",
         ),
         ("Would a resident take you for the City?", "Sometimes, or I am not sure"),
-        ("Do you see the City's information or hold one of its accounts?", "Neither"),
+        ("Do you see the City’s information or hold one of its accounts?", "Neither"),
     ]
     assert case.comment == "We clean the ice at night."
     assert "Conflict of interest" in sections(duty)

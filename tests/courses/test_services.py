@@ -1,11 +1,13 @@
 import shutil
+from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
 from flask import Flask
-from sqlalchemy import event, select
+from sqlalchemy import select
 
 from portal import db
 from portal.audit.models import AuditEntry
@@ -104,17 +106,14 @@ def test_the_archive_is_the_same_on_every_day_and_machine() -> None:
     )
 
 
-def test_a_course_that_was_read_once_costs_no_statement(app: Flask, folder: Path) -> None:
+def test_a_course_that_was_read_once_costs_no_statement(
+    app: Flask, folder: Path, count_statements: Callable[[], Any]
+) -> None:
     version = publish(folder)
     services.get_course(version.id)
-    statements: list[str] = []
-    event.listen(
-        app.extensions["engine"],
-        "before_cursor_execute",
-        lambda _connection, _cursor, statement, *_: statements.append(statement),
-    )
 
-    course = services.get_course(version.id)
+    with count_statements() as statements:
+        course = services.get_course(version.id)
 
     assert course.content_hash == version.content_hash
     assert statements == []

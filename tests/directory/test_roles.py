@@ -11,6 +11,7 @@ from portal.directory import roles, syncing
 from portal.directory.roles import EXPIRE
 from portal.errors import NotFound, Refused
 from portal.people import local, services
+from portal.people.door import current_door
 from portal.people.limits import SignInRefused
 from portal.people.models import Person, RoleGrant, Sync
 from portal.people.services import identify
@@ -103,6 +104,52 @@ def test_grants_that_cannot_be_are_refused(app, ada, taylor):
         roles.grant(taylor.username, Role.HR, until=db.today(), reason="x", by=taylor)
     with pytest.raises(Refused, match="Nobody who works here"):
         roles.grant("nobody", Role.HR, until=db.today(), reason="x", by=taylor)
+
+
+def test_hr_lets_an_employee_invite_until_a_day_and_ends_it(app, door, ada, sign_in, clock):
+    hr = make_person("Harper Singh", roles=["hr", "learner"])
+    day = db.today() + timedelta(days=7)
+    data = {"username": "ada.lovelace", "role": "sponsor", "until": day, "reason": "Runs the pool."}
+    browser = sign_in(hr)
+    contractors = browser.get("/contractors/").text
+    shown = browser.get("/directory/roles").text
+
+    told = browser.post("/directory/roles", data=data, follow_redirects=True).text
+
+    person = db.session.scalars(select(Person).filter_by(directory_id=ADA.id)).one()
+    assert 'href="/directory/roles"' in contractors
+    assert 'value="sponsor"' in shown
+    assert 'value="admin"' not in shown
+    assert "Runs the pool." in told
+    invites = sign_in(person)
+    assert 'href="/contractors/"' in invites.get("/learning/").text
+    assert "Invite somebody" in invites.get("/contractors/invite").text
+    clock(db.utc_now() + timedelta(days=8))
+    db.finish(keep=True)
+    jobs.run_once(EXPIRE)
+    assert sign_in(person).get("/contractors/invite").status_code == 404
+
+
+def test_hr_gives_and_ends_no_role_but_that_of_sponsors(app, ada, taylor):
+    hr = identify(make_person("Harper Singh", roles=["hr", "learner"]))
+    made = grant(taylor)
+
+    with pytest.raises(Refused, match="Ask an administrator"):
+        roles.grant("ada.lovelace", Role.ADMIN, until=db.today(), reason="x", by=hr)
+    with pytest.raises(NotFound):
+        roles.end_grant(made.id, by=hr)
+    assert roles.list_holders(current_door(), roles.may_give(hr)) == []
+    sponsor = roles.grant("ada.lovelace", Role.SPONSOR, until=db.today(), reason="x", by=hr)
+    (holder,) = roles.list_holders(current_door(), roles.may_give(hr))
+    assert holder.grants == [sponsor]
+    roles.end_grant(sponsor.id, by=hr)
+
+
+def test_a_contractor_is_no_sponsor(app, door, taylor):
+    make_person("Casey Novak", username="casey", kind="contractor")
+
+    with pytest.raises(Refused, match="Only an employee"):
+        roles.grant("casey", Role.SPONSOR, until=db.today(), reason="x", by=taylor)
 
 
 def test_the_page_says_who_may_do_what_and_why(app, door, fake, taylor, sign_in):

@@ -27,6 +27,25 @@ from tests import servers
 from tests.conftest import ROOT
 
 VIEWPORTS = {"phone": {"width": 390, "height": 844}, "desktop": {"width": 1280, "height": 900}}
+UNUSED = (
+    # The address bar's suggestions: two processes for each page, half of what a page costs.
+    "WebUIOmniboxPopup",
+    "WebUIOmniboxAimPopup",
+    # What Playwright turns off; the last such list counts.
+    "AvoidUnnecessaryBeforeUnloadCheckSync",
+    "DestroyProfileOnBrowserClose",
+    "HttpsUpgrades",
+    "HttpsFirstBalancedModeAutoEnable",
+    "LensOverlay",
+    "MediaRouter",
+    "PaintHolding",
+    "ThirdPartyStoragePartitioning",
+    "AvoidCorsURLLoaderRestartOnRedirect",
+    "OptimizationHints",
+    "NetworkTimeServiceQuerying",
+    "AimEnabled",
+    "PreconnectToSearch",
+)
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -35,6 +54,7 @@ FLAGS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--disable-features=" + ",".join(UNUSED),
 ]
 
 expect.set_options(timeout=15_000)  # two browsers, servers and a worker share two cores
@@ -90,6 +110,7 @@ def start_portal(**environment: str) -> Portal:
             time.sleep(0.2)
         else:
             return portal
+    process.terminate()
     raise RuntimeError((folder / "log").read_text())
 
 
@@ -101,7 +122,7 @@ def stop_portal(portal: Portal) -> int:
     return code
 
 
-@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
+@pytest.fixture(scope="package", params=["sqlite", "postgresql"])
 def portal_server(request: pytest.FixtureRequest) -> Iterator[Portal]:
     """The whole portal: on SQLite with the demo directory, on PostgreSQL with slapd."""
     post = request.getfixturevalue("post_office")

@@ -16,8 +16,7 @@ from playwright.sync_api import BrowserContext, Error, Page, Playwright, expect
 
 from tests import servers
 from tests.journeys.conftest import FLAGS, Portal, start_portal, stop_portal
-from tests.journeys.test_the_year import wait_for
-from tests.journeys.walking import Walker
+from tests.journeys.walking import Walker, wait_for
 
 HIS = ("whitehorse", "sam.white", "Sam W")
 """What must be nowhere: parts of his name, as typed and as shown."""

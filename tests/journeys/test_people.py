@@ -18,9 +18,8 @@ from portal.people.ldap_values import PERMANENTLY_LOCKED
 from tests import servers
 from tests.documents.conformance import text_of
 from tests.journeys.conftest import Portal, start_portal, stop_portal
-from tests.journeys.test_accessible import Watcher
-from tests.journeys.test_the_year import wait_for
-from tests.journeys.walking import Walker
+from tests.journeys.walking import Walker, wait_for
+from tests.journeys.watching import Watcher
 from tests.people.provider import Provider, provider
 from tests.people.proxy import Proxy
 
@@ -135,7 +134,7 @@ def test_the_directory_dies_and_nobody_loses_what_they_did(
         answer = _try_to_sign(avery, name)
         assert time.monotonic() - begun < 10
         assert answer.status == 503
-        expect(avery.heading).to_have_text("Sign-in is not available right now")
+        expect(avery.heading).to_have_text("We cannot check your password right now")
         expect(avery.page.get_by_role("main")).to_contain_text("What you saved is safe.")
         expect(avery.page.locator("main .mono")).to_have_text(re.compile("^[0-9a-f]{8}$"))
         avery.page.get_by_role("link", name="Back to your tasks").click()

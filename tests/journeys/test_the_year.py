@@ -1,27 +1,16 @@
 """HR runs a campaign, a manager follows up, a crew signs at a shared device."""
 
 import re
-import time
 import zipfile
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from playwright.sync_api import expect
 
-from tests.journeys.walking import Walker
+from tests.journeys.walking import Walker, wait_for
 
 TODAY = datetime.now(ZoneInfo("America/Edmonton")).date()
 TITLE = "Refresher for Parks"
-
-
-def wait_for(found, seconds=60):
-    """Wait until a question has an answer."""
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        if answer := found():
-            return answer
-        time.sleep(0.2)
-    raise AssertionError("it did not come")
 
 
 def test_harper_runs_a_campaign_from_the_draft_to_the_end(portal_server, post_office, new_page):

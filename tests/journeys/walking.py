@@ -1,5 +1,6 @@
 """Walks a course in a browser as a person would: by the words on the page."""
 
+import time
 from functools import cached_property
 from pathlib import Path
 
@@ -10,6 +11,16 @@ from portal.courses.course import AboutYou, Course, Quiz, Scenario
 
 PASSWORD = "portal-demo"
 CONTENT = Path(__file__).parents[2] / "content"
+
+
+def wait_for(found, seconds=60):
+    """Wait until a question has an answer."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        if answer := found():
+            return answer
+        time.sleep(0.2)
+    raise AssertionError("it did not come")
 
 
 class Walker:

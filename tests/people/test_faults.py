@@ -53,6 +53,30 @@ def test_a_closed_port_costs_nothing_when_the_second_server_lives(demo):
             sign_in(directory)
 
 
+def test_a_directory_that_hangs_holds_up_two_threads_and_no_more(demo, proxies, monkeypatch):
+    """A web process has four: people who are signed in go on reading."""
+    monkeypatch.setattr("portal.people.ldap.LINE_SECONDS", 0.2)
+    proxy = proxies("silent")
+    directory = demo.directory(proxy.port, connect_timeout=3, read_timeout=3)
+    answers = []
+
+    def try_to_sign_in():
+        try:
+            directory.authenticate("avery.chen", PASSWORD)
+        except Unreachable as fault:
+            answers.append(str(fault))
+
+    threads = [threading.Thread(target=try_to_sign_in) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert proxy.accepted == 2
+    assert answers[:2] == ["all lines are busy"] * 2
+    assert len(answers) == 4
+
+
 def test_a_black_hole_costs_one_connect_timeout_and_then_nothing(demo):
     with black_hole() as port:
         directory = demo.directory(port, demo.port, connect_timeout=2, deadline=8)

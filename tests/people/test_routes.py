@@ -3,6 +3,7 @@ import re
 from dataclasses import replace
 from datetime import timedelta
 from html import unescape
+from io import BytesIO
 
 import pytest
 
@@ -235,7 +236,9 @@ def test_after_signing_out_the_old_cookie_is_worth_nothing(app, door, client):
 def test_signing_out_is_no_link(door, client):
     client.post("/people/sign-in", data=FORM)
 
-    assert client.get("/people/sign-out").status_code == 405
+    page = client.get("/people/sign-out")
+    assert page.status_code == 405
+    assert "This page cannot be opened by its address" in page.text
     assert client.get("/learning/").status_code == 200
 
 
@@ -269,6 +272,25 @@ def test_a_form_without_its_token_is_a_page_that_says_so(app, door, client):
     assert "This page was open for too long" in page.text
     with db.reading() as session:
         assert session.query(Session).count() == 0
+
+
+@pytest.mark.parametrize("has_tokens", [True, False])
+def test_a_form_sent_after_the_session_ended_leads_to_the_door_and_back(
+    app, door, client, has_tokens
+):
+    app.config["WTF_CSRF_ENABLED"] = has_tokens
+
+    answer = client.post("/retention/holds/new")
+    assert answer.location == "/people/sign-in?next=/retention/holds/new"
+    assert client.post("/people/stay").location == "/people/sign-in"  # no page to come back to
+
+
+def test_a_file_that_is_too_large_is_refused_in_plain_words(app, client):
+    file = (BytesIO(b"%PDF-" + bytes(13 * 1024 * 1024)), "large.pdf")
+
+    page = client.post("/attestations/verify/file", data={"file": file})
+    assert page.status_code == 413
+    assert "The file is too large" in page.text
 
 
 def test_a_form_with_its_token_goes_through(app, door, client):

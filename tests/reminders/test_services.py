@@ -302,12 +302,12 @@ def test_a_whole_year_with_leap_day_holidays_and_changed_clocks(app, on, setting
 def test_hr_sees_what_goes_out_today_and_what_went(app, on, sign_in):
     owes(a_campaign())
     browser = sign_in(make_hr())
-    assert "1 person is to be reminded" in browser.get("/reminders/").text
+    assert "1 person gets a reminder" in browser.get("/reminders/").text
 
     remind()
 
     page = browser.get("/reminders/").text
-    assert "Nobody is to be reminded today." in page
+    assert "Nobody gets a reminder today." in page
     assert "December 1, 2026" in page
 
 

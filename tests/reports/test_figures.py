@@ -1,6 +1,8 @@
 import re
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from math import isclose
+from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
 from sqlalchemy import select
@@ -62,6 +64,46 @@ def test_a_day_is_one_of_the_city_also_when_the_clocks_change(app):
 
     assert days[date(2026, 3, 7)].signed == 0
     assert days[date(2026, 3, 8)].signed == 1
+
+
+@pytest.mark.parametrize(
+    ("zone", "last_second"),
+    [
+        ("America/St_Johns", datetime(2026, 3, 9, 2, 29, 59, 999_999, tzinfo=UTC)),
+        ("Asia/Kathmandu", datetime(2026, 3, 8, 18, 14, 59, 999_999, tzinfo=UTC)),
+        ("Pacific/Chatham", datetime(2026, 3, 8, 10, 14, 59, 999_999, tzinfo=UTC)),
+    ],
+)
+def test_a_day_ends_at_midnight_where_that_is_no_full_hour_of_utc(each_app, zone, last_second):
+    each_app.extensions["settings"] = replace(each_app.extensions["settings"], time_zone=zone)
+    campaign = make_campaign(opens_on=date(2026, 3, 1), due_on=date(2026, 3, 8))
+    given = at(date(2026, 3, 7), hour=1)
+    first_second = last_second + timedelta(microseconds=1)
+    for moment in (last_second, first_second):
+        duty(
+            campaign,
+            given,
+            status=Status.SIGNED,
+            started_at=moment,
+            signed_at=moment,
+            due_on=date(2026, 3, 8),
+        )
+
+    days = {each.day: each for each in figures.over_time(campaign, today=date(2026, 3, 10))}
+
+    assert [days[date(2026, 3, n)].signed for n in (7, 8, 9)] == [0, 1, 2]
+    assert [days[date(2026, 3, n)].overdue for n in (8, 9)] == [0, 0]
+
+
+def test_every_zone_has_days_of_whole_quarters_of_an_hour():
+    moments = [datetime(year, month, 1, tzinfo=UTC) for year in (2026, 2036) for month in (1, 7)]
+
+    assert not [
+        zone
+        for zone in available_timezones()
+        for moment in moments
+        if moment.astimezone(ZoneInfo(zone)).utcoffset().total_seconds() % figures.QUARTER
+    ]
 
 
 def test_releases_and_refusals_go_up_and_down(app, clock):

@@ -13,19 +13,20 @@ from portal.attestations import services as attestations
 from portal.attestations.models import Attestation, Disposal, Evidence
 from portal.attestations.verifying import Outcome
 from portal.campaigns import deciding, giving
-from portal.contractors import invitations, scope
+from portal.contractors import contracts, invitations, scope
 from portal.contractors import services as contractors
 from portal.contractors.services import Guest
 from portal.errors import NotFound, Refused
 from portal.learning.models import Attempt
 from portal.mail.models import Mail
+from portal.people import local
 from portal.people.models import LocalAccount, Person, Sync
 from portal.people.registering import note_change
 from portal.people.services import identify
 from portal.reports import queries
 from portal.reports import verifying as comparing
 from portal.retention import services
-from portal.retention.disposing import DISPOSE
+from portal.retention.disposing import DISPOSE, FORGET
 from tests.factories import make_assignment, make_attestation, make_campaign, make_hr, make_person
 
 DUE = date(2027, 1, 30)
@@ -68,6 +69,7 @@ def carry_out(today):
     db.finish(keep=True)
     with db.pretend(datetime.combine(today, time(18), tzinfo=UTC)):
         jobs.run_once(DISPOSE)
+        jobs.run_once(FORGET)
     db.session.expire_all()
 
 
@@ -173,13 +175,7 @@ def test_disposal_leaves_no_byte_of_what_it_removes_and_keeps_the_figures(
     after = queries.total(queries.count_by_department(duty.campaign_id))
     assert before == after
     assert db.session.get(Attestation, attestation.id).number == attestation.number
-    db.session.close()
-    engine = app.extensions["engine"]
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.connection.driver_connection.execute("VACUUM")
-        connection.connection.driver_connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    data = (settings.data_dir / "portal.sqlite3").read_bytes()
-    assert SECRET.encode() not in data
+    assert SECRET.encode() not in all_that_is_kept(app, settings)
 
 
 def test_the_log_and_the_facts_agree_after_a_disposal_and_not_without_a_tombstone(app, on, harper):
@@ -431,17 +427,154 @@ def test_of_a_contractor_who_left_nothing_stays_that_names_them(app, on, harper,
 
     assert person.full_name == "Removed person"
     assert db.session.scalars(select(Sync.lines)).one() == [["joined", "Somebody Else", "", ""]]
-    db.session.close()
-    with (
-        app.extensions["engine"]
-        .connect()
-        .execution_options(isolation_level="AUTOCOMMIT") as connection
-    ):
-        connection.connection.driver_connection.execute("VACUUM")
-        connection.connection.driver_connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    data = (settings.data_dir / "portal.sqlite3").read_bytes()
+    data = all_that_is_kept(app, settings)
     for word in (SECRET, FIRM, "zyxomma"):
         assert word.encode() not in data
+
+
+def guest_of(harper, *, name=SECRET, leaves=date(2027, 1, 31)):
+    """Somebody who was invited, had no duty, and whose contract ends on this day."""
+    avery = db.session.scalar(select(Person).filter_by(username="avery.chen"))
+    sponsor = avery or make_person("Avery Chen", username="avery.chen")
+    mail = f"x{name[:2]}@{FIRM}.example"
+    guest = Guest(name, mail, FIRM, "Draws", db.today(), leaves, sponsor.username)
+    person = contractors.invite(guest, by=harper)
+    invitations.send_link(person, by=harper)
+    db.session.flush()
+    return person
+
+
+def ended(person, on):
+    on(person.ends_on + timedelta(days=1))
+    db.finish(keep=True)
+    jobs.run_once(contracts.ENDINGS)
+    db.session.expire_all()
+
+
+def test_an_invited_person_without_a_duty_comes_under_the_period_of_contracts(
+    app, on, harper, settings
+):
+    person = guest_of(harper)
+    assert services.count_past_people(date(2099, 1, 1)) == (0, 0)
+    services.set_contract_period(12, by=harper)
+    assert services.count_past_people(date(2099, 1, 1)) == (0, 0)  # the contract runs
+    ended(person, on)
+
+    assert services.count_past_people(date(2028, 2, 1)) == (0, 0)
+    assert services.count_past_people(date(2028, 2, 2)) == (1, 0)
+    assert services.count_past(date(2028, 2, 2)) == (0, 0)
+    made = let_go(harper, date(2028, 2, 2))
+
+    assert person.full_name == "Removed person"
+    assert services.count_items(made).done == 1
+    assert FORGET.due(1) == []
+    assert services.count_past_people(date(2099, 1, 1)) == (0, 0)
+    data = all_that_is_kept(app, settings)
+    for word in (SECRET, FIRM, "zyxomma"):
+        assert word.encode() not in data
+
+
+def test_who_has_a_duty_that_is_kept_is_kept_with_it(app, on, harper):
+    person = guest_of(harper)
+    duty = make_assignment(person=person, campaign=make_campaign(due_on=DUE), due_on=DUE)
+    ended(person, on)
+    services.set_contract_period(1, by=harper)
+
+    assert services.count_past_people(date(2099, 1, 1)) == (0, 0)
+
+    duty.campaign.closed_at, person.left_on = db.utc_now(), None
+    services.set_period(duty.campaign_id, 1, by=harper)
+    let_go(harper, date(2028, 1, 1))  # before they left: the name stays
+    person.left_on = date(2028, 1, 2)
+    db.session.flush()
+    assert services.count_past_people(date(2099, 1, 1)) == (1, 0)
+
+
+def test_emergency_accounts_stay_in_sight(app, on, harper):
+    username, _password = local.break_glass("Pat Lee", reason="down")
+    db.session.scalar(select(Person).filter_by(username=username)).left_on = date(2027, 1, 1)
+    services.set_contract_period(1, by=harper)
+
+    assert services.count_past_people(date(2099, 1, 1)) == (0, 0)
+
+
+@pytest.mark.parametrize("how", ["held", "longer", "back"])
+def test_an_invited_person_stays_when_after_the_approval_they_are(app, on, harper, how):
+    person = guest_of(harper)
+    ended(person, on)
+    services.set_contract_period(1, by=harper)
+    made = services.make_list(by=harper, today=date(2028, 1, 1))
+    services.approve(made.id, word="DISPOSE", by=harper)
+    if how == "held":
+        services.hold(campaign_id=None, username=person.username, reason="Court", by=harper)
+        assert services.count_past_people(date(2028, 1, 1)) == (0, 1)
+    elif how == "longer":
+        services.set_contract_period(None, by=harper)
+    else:
+        contracts.extend(person, ends_on=db.today(), by=harper)
+
+    carry_out(date(2028, 1, 1))
+
+    assert person.full_name == SECRET
+    assert services.count_items(made.id).kept == 1
+
+
+def test_hr_sets_the_period_of_contracts_and_keeps_somebody_in_the_browser(
+    app, on, harper, sign_in
+):
+    jo, al = guest_of(harper, name="Jo Kowal"), guest_of(harper, name="Al Vega")
+    kept = jo.id
+    ended(jo, on)
+    browser = sign_in(make_hr())
+
+    browser.post("/retention/periods/contracts", data={"months": "2"})
+    on(date(2027, 6, 1))
+    browser = sign_in(make_hr())
+    overview = browser.get("/retention/").text
+    made = browser.post("/retention/lists").location
+    shown = browser.get(made).text
+    asked = browser.get(f"{made}/{kept}").text
+    browser.post(f"{made}/{kept}", data={"reason": "Comes back in fall."})
+    browser.post(made, data={"word": "DISPOSE"})
+    carry_out(date(2027, 6, 1))
+
+    assert "2 invited people without a duty are past the period." in overview
+    assert "2 months" in overview
+    assert shown.index("Jo Kowal") < shown.index("Al Vega")
+    assert "Jo Kowal, name and account" in asked
+    assert "kept: Comes back in fall." in browser.get(made).text
+    assert [jo.full_name, al.full_name] == ["Jo Kowal", "Removed person"]
+
+
+def test_a_list_holds_duties_and_people_in_one_order(each_app):
+    hr = identify(make_hr())
+    campaign = make_campaign(due_on=DUE)
+    duty = make_assignment(person=make_person("Bo Lee"), campaign=campaign, due_on=DUE)
+    campaign.closed_at = db.utc_now()
+    for name in ("Al Adams", "Cy Zane"):
+        guest_of(hr, name=name, leaves=DUE).left_on = DUE
+    services.set_period(campaign.id, 1, by=hr)
+    services.set_contract_period(1, by=hr)
+    made = services.make_list(by=hr, today=date(2028, 1, 1))
+
+    lines = services.list_items(made.id, page=1)
+
+    assert [line.full_name for line in lines] == ["Al Adams", "Bo Lee", "Cy Zane"]
+    assert services.get_item(made.id, duty.id) == lines[1]
+    assert services.count_items(made.id).total == 3
+    with pytest.raises(NotFound):
+        services.get_item(made.id, campaign.id)
+
+
+def all_that_is_kept(app, settings):
+    """Every byte of the database, with nothing left of what was overwritten."""
+    db.finish(keep=True)
+    db.session.close()
+    engine = app.extensions["engine"]
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.connection.driver_connection.execute("VACUUM")
+        connection.connection.driver_connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    return (settings.data_dir / "portal.sqlite3").read_bytes()
 
 
 def test_ones_own_data_holds_history_decisions_and_account_and_no_secret(app, on, harper, sign_in):

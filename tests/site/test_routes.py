@@ -63,14 +63,11 @@ def test_a_foreign_host_name_is_refused(client):
 
 def test_a_database_that_is_busy_gives_a_page_and_not_a_fault(app, sign_in):
     browser = sign_in(make_person())
-    with app.extensions["engine"].connect() as other:
-        other.exec_driver_sql("ROLLBACK")
-        other.exec_driver_sql("BEGIN IMMEDIATE")
+    with app.extensions["databases"].writing.connect() as other:
         other.execute(text("DELETE FROM worker_beats"))
 
         page = browser.post("/people/stay")
 
-        other.exec_driver_sql("ROLLBACK")
     assert page.status_code == 503
     assert "Try again in a moment" in page.text
 

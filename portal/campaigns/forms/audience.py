@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
+from flask_babel import get_locale
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from wtforms import (
@@ -19,7 +20,8 @@ from wtforms.validators import DataRequired, Length, Optional
 from portal.campaigns.audience import DATES, Audience, Fact, Part
 from portal.campaigns.forms.deciding import REASON_LENGTH
 from portal.campaigns.forms.planning import SeenForm
-from portal.fields import DayField
+from portal.documents import dates
+from portal.fields import DayField, at_most
 
 MOST_PARTS = 6
 
@@ -51,6 +53,7 @@ class RulesForm(Form):
         ],
         validators=[Optional(), Length(max=1, message=_l("Choose one of the two"))],
     )
+    language = SelectMultipleField(_l("Language, if not the first"), validators=[Optional()])
     hired_from = DayField(_l("Hired on or after"), validators=[Optional()])
     hired_before = DayField(_l("Hired before"), validators=[Optional()])
 
@@ -87,7 +90,9 @@ class AudienceForm(SeenForm):
                 for fact, values in known.items():
                     field = side[fact.value]
                     gone = [value for value in field.data or () if value not in values]
-                    field.choices = [SelectChoice(value, value) for value in [*values, *gone]]
+                    field.choices = [
+                        SelectChoice(value, _name(fact, value)) for value in [*values, *gone]
+                    ]
 
     @property
     def problems(self) -> list[tuple[str, str]]:
@@ -134,8 +139,12 @@ class ExemptionForm(AudienceForm):
     reason = TextAreaField(
         _l("Reason"),
         description=_l("It is printed with the records."),
-        validators=[DataRequired(_l("Write a reason")), Length(max=REASON_LENGTH)],
+        validators=[DataRequired(_l("Write a reason")), at_most(REASON_LENGTH)],
     )
+
+
+def _name(fact: Fact, value: str) -> str:
+    return dates.language_name(value, str(get_locale())) if fact is Fact.LANGUAGE else value
 
 
 def _data(rules: Mapping[Fact, Sequence[str]]) -> dict[str, Any]:

@@ -5,9 +5,9 @@ from flask_wtf import FlaskForm
 from wtforms import (
     TextAreaField,
 )
-from wtforms.validators import DataRequired, InputRequired, Length, Optional
+from wtforms.validators import DataRequired, InputRequired, Optional
 
-from portal.fields import DayField
+from portal.fields import DayField, at_most
 
 REASON_LENGTH = 1000
 
@@ -17,7 +17,7 @@ def _reason_field() -> TextAreaField:
     return TextAreaField(
         _l("Reason"),
         description=_l("It is kept with the duty and printed with the record."),
-        validators=[DataRequired(_l("Write a reason")), Length(max=REASON_LENGTH)],
+        validators=[DataRequired(_l("Write a reason")), at_most(REASON_LENGTH)],
     )
 
 
@@ -40,9 +40,7 @@ class ReleaseForm(ReasonForm):
 class MoreTimeForm(ReasonForm):
     """A later due date for one person."""
 
-    due_on = DayField(
-        _l("New due date"), validators=[InputRequired(_l("Write the day as 2027-01-30"))]
-    )
+    due_on = DayField(_l("New due date"), validators=[InputRequired(_l("Choose the new due date"))])
     reason = _reason_field()
 
 
@@ -50,7 +48,7 @@ class LeaveForm(ReasonForm):
     """A leave of absence."""
 
     begins_on = DayField(
-        _l("First day away"), validators=[InputRequired(_l("Write the day as 2027-01-30"))]
+        _l("First day away"), validators=[InputRequired(_l("Choose the first day away"))]
     )
     ends_on = DayField(
         _l("First day back"),
@@ -64,5 +62,5 @@ class BackForm(FlaskForm):
     """The end of a leave."""
 
     ends_on = DayField(
-        _l("First day back"), validators=[InputRequired(_l("Write the day as 2027-01-30"))]
+        _l("First day back"), validators=[InputRequired(_l("Choose the first day back"))]
     )

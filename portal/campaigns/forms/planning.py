@@ -15,10 +15,10 @@ from wtforms import (
     ValidationError,
 )
 from wtforms.fields.choices import SelectChoice
-from wtforms.validators import DataRequired, InputRequired, Length, NumberRange, Optional
+from wtforms.validators import DataRequired, InputRequired, NumberRange, Optional
 
 from portal.campaigns.models import Campaign, Kind
-from portal.fields import DayField, NumberField
+from portal.fields import DayField, NumberField, at_most
 
 
 class SeenForm(FlaskForm):
@@ -33,7 +33,7 @@ class CampaignForm(SeenForm):
     title = StringField(
         _l("Title"),
         description=_l("People read it on their list of tasks, such as “Annual attestation 2027”."),
-        validators=[DataRequired(_l("Write a title")), Length(max=200)],
+        validators=[DataRequired(_l("Write a title")), at_most(200)],
     )
     kind = RadioField(
         _l("What kind of campaign is it?"),
@@ -44,9 +44,7 @@ class CampaignForm(SeenForm):
         validators=[InputRequired(_l("Choose a kind"))],
     )
     course = SelectField(_l("Course"), validators=[InputRequired(_l("Choose a course"))])
-    opens_on = DayField(
-        _l("First day"), validators=[InputRequired(_l("Write the day as 2027-01-30"))]
-    )
+    opens_on = DayField(_l("First day"), validators=[InputRequired(_l("Choose the first day"))])
     due_on = DayField(
         _l("Due date"),
         description=_l("For an annual campaign: the last day to sign."),
@@ -57,8 +55,8 @@ class CampaignForm(SeenForm):
     )
     business_days = BooleanField(_l("Count business days only, without weekends and holidays"))
     min_interval = NumberField(
-        _l("Months that an earlier signature counts"),
-        description=_l("Who signed this course within so many months has nothing to do. Optional."),
+        _l("Months that an earlier signature counts (optional)"),
+        description=_l("People who signed this course that recently have nothing to do."),
         validators=[Optional(), NumberRange(1, 60, _l("Write a number from 1 to 60"))],
     )
 
@@ -67,7 +65,7 @@ class CampaignForm(SeenForm):
         if self.kind.data == Kind.ONBOARDING:
             return
         if field.data is None and not field.errors:
-            raise ValidationError(_("Write the due date as 2027-01-30"))
+            raise ValidationError(_("Choose the due date"))
         if field.data and self.opens_on.data and field.data <= self.opens_on.data:
             raise ValidationError(_("The due date must come after the first day"))
 
@@ -104,18 +102,18 @@ class ReminderForm(SeenForm):
         validators=[Optional()],
     )
     after_every = NumberField(
-        _l("After the due date, every … days"),
+        _l("Days between reminders after the due date"),
         validators=[Optional(), NumberRange(1, 60, _l("Write a number from 1 to 60"))],
     )
     at_most = NumberField(
-        _l("At most so many reminders to one person"),
+        _l("The most reminders one person gets"),
         validators=[
             InputRequired(_l("Write a number from 1 to 30")),
             NumberRange(1, 30, _l("Write a number from 1 to 30")),
         ],
     )
     escalate_after = NumberField(
-        _l("Tell the manager after … days overdue"),
+        _l("Days overdue until the manager hears of it"),
         description=_l("The manager gets one list. Leave it empty for none."),
         validators=[Optional(), NumberRange(1, 365, _l("Write a number from 1 to 365"))],
     )
@@ -173,7 +171,7 @@ class VersionForm(FlaskForm):
     )
     title = StringField(
         _l("What should people read on their list of tasks?"),
-        validators=[Optional(), Length(max=200)],
+        validators=[Optional(), at_most(200)],
     )
     due_on = DayField(
         _l("Due date"),
@@ -183,7 +181,7 @@ class VersionForm(FlaskForm):
     def validate_due_on(self, field: DateField) -> None:
         """A material change needs one."""
         if self.change.data == "material" and field.data is None and not field.errors:
-            raise ValidationError(_("Write the due date as 2027-01-30"))
+            raise ValidationError(_("Choose the due date"))
 
 
 class PreviewForm(FlaskForm):
@@ -194,5 +192,5 @@ class PreviewForm(FlaskForm):
 
         csrf = False
 
-    name = StringField(_l("Name"), validators=[Optional(), Length(max=200)])
+    name = StringField(_l("Name"), validators=[Optional(), at_most(200)])
     group = SelectField(_l("Show"), validators=[Optional()], validate_choice=False)

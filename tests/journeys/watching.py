@@ -1,0 +1,29 @@
+"""Looks at pages with axe-core."""
+
+from playwright.sync_api import Page
+
+from tests.conftest import ROOT
+
+AXE = (ROOT / "tests" / "axe.min.js").read_text()
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+
+
+class Watcher:
+    """Looks at each new kind of page once."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.seen = 0
+
+    def look(self) -> None:
+        """Fail where axe finds something, or the page is wider than the window."""
+        self.page.evaluate(AXE)
+        found = self.page.evaluate(
+            "tags => axe.run({runOnly: tags}).then(r => r.violations.map("
+            "v => v.id + ': ' + v.nodes.map(n => n.html.slice(0, 120)).join(' | ')))",
+            RULES,
+        )
+        assert found == [], f"{self.page.url}: {found}"
+        wide = self.page.evaluate("document.documentElement.scrollWidth > window.innerWidth + 1")
+        assert not wide, f"{self.page.url} is wider than the window"
+        self.seen += 1
