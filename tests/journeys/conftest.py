@@ -148,14 +148,14 @@ def post_office() -> Iterator[servers.Mailbox]:
         yield server
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def playwright() -> Iterator[Playwright]:
-    """Drives the browser."""
+    """Drives the browser. It ends with the journeys: beside its event loop nothing is sealed."""
     with sync_playwright() as driver:
         yield driver
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser(playwright: Playwright) -> Iterator[Browser]:
     """Chromium from Debian."""
     chromium = playwright.chromium.launch(
