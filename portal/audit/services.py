@@ -170,7 +170,7 @@ def _lock_head() -> tuple[int, list[str]]:
     connection = db.session.connection()
     head = connection.execute(_LOCK_HEAD).first()
     if head is None:
-        with suppress(IntegrityError), db.session.begin_nested():  # another process made it first
+        with suppress(IntegrityError), connection.begin_nested():  # another process made it first
             connection.execute(insert(AuditHead), {"id": 1, "size": 0, "edge": []})
         head = connection.execute(_LOCK_HEAD).one()
     return head.size, head.edge

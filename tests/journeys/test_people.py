@@ -399,7 +399,7 @@ def test_a_contractor_comes_by_invitation_signs_and_goes(
     page.get_by_role("link", name="Back to your tasks").click()
     expect(jo.heading).to_have_text("Sign in")
     jo.sign_in("c-jo.kowalczyk", password)
-    expect(page.get_by_role("alert")).to_contain_text("This account can’t sign in.")
+    expect(page.get_by_role("alert")).to_contain_text("Your contract ended on")
     _look(jo)
     page.goto(link)
     expect(jo.heading).to_have_text("This link is not good any more")
