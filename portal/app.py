@@ -67,7 +67,7 @@ def create_app(settings: Settings) -> Flask:
     db.init_app(app, settings.database)
     web.init_app(app)
     CSRFProtect(app)
-    app.session_interface = _Sessions()
+    app.session_interface = _Sessions(app)
     Babel(app, locale_selector=lambda: _language(settings))
     LoginManager(app)
     for name, prefix in SLICES.items():
@@ -94,10 +94,12 @@ def create_app(settings: Settings) -> Flask:
 class _Sessions(SecureCookieSessionInterface):
     """Flask's own, with its signer made once, not twice for each page."""
 
-    @lru_cache(maxsize=1)  # noqa: B019 - lives as long as its app
+    def __init__(self, app: Flask) -> None:
+        self._signer = super().get_signing_serializer(app)
+
     def get_signing_serializer(self, app: Flask) -> URLSafeTimedSerializer | None:
         """What signs and reads the cookie."""
-        return super().get_signing_serializer(app)
+        return self._signer
 
 
 def _language(settings: Settings) -> str:

@@ -146,8 +146,12 @@ class _Databases:
         self.hasty = engine.execution_options(writes=True, hasty=True)
 
 
+def _databases() -> _Databases:
+    return cast(_Databases, current_app.extensions["databases"])
+
+
 def _open(*, writes: bool, hasty: bool = False) -> Session:
-    databases: _Databases = current_app.extensions["databases"]
+    databases = _databases()
     if writes:
         return Session(databases.hasty if hasty else databases.writing, expire_on_commit=False)
     return ReadingSession(g.get("db_connection") or databases.reading, expire_on_commit=False)
@@ -191,8 +195,7 @@ def connection() -> Connection:
     if not _reads_only() or "db_session" in g:
         return session.connection()
     if "db_connection" not in g:
-        databases: _Databases = current_app.extensions["databases"]
-        g.db_connection = databases.reading.connect()
+        g.db_connection = _databases().reading.connect()
     return cast(Connection, g.db_connection)
 
 
@@ -273,13 +276,8 @@ def _instead(inner: Session) -> Iterator[Session]:
 @contextmanager
 def aside() -> Iterator[Connection]:
     """A short write beside what is open, which goes on reading: progress, and leases."""
-    with _writing_engine().begin() as connection:
+    with _databases().writing.begin() as connection:
         yield connection
-
-
-def _writing_engine() -> Engine:
-    databases: _Databases = current_app.extensions["databases"]
-    return databases.writing
 
 
 def settings() -> Settings:

@@ -8,11 +8,12 @@ under the rule on contracts.
 """
 
 import json
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, String, cast, delete, select, update
+from sqlalchemy import ColumnElement, Row, Select, String, cast, delete, select, update
 
 from portal import db
 from portal.attestations.models import Attestation, Disposal, Evidence, Refusal, Scan
@@ -44,9 +45,6 @@ from portal.retention.services import (
 Item = DisposalItem | DisposalPerson
 
 
-NOT_ANY_MORE = "Not past its period any more, held, or let go already."
-
-
 def dispose(assignment_id: UUID) -> bool:
     """Remove the data of one duty, all or nothing.
 
@@ -54,26 +52,16 @@ def dispose(assignment_id: UUID) -> bool:
     changed: then it stays, and the list says so.
     """
     with db.transaction() as session:
-        approved = session.execute(
-            _approved(DisposalItem, DisposalItem, DisposalList.approved_by).where(
-                DisposalItem.assignment_id == assignment_id
-            )
-        ).all()
+        approved = _items(DisposalItem, DisposalItem.assignment_id == assignment_id)
         if not approved:
             return False
         assignment = session.get_one(Assignment, assignment_id)
         lock_for_holds(assignment.campaign_id, assignment.person_id)
-        today = db.today()
-        if session.scalar(past_period(today).where(Assignment.id == assignment_id)) is None:
-            for item, _by in approved:
-                item.kept_because = NOT_ANY_MORE
+        if not _settle(approved, past_period(db.today()).where(Assignment.id == assignment_id)):
             return False
         rule = session.get_one(RetentionRule, assignment.campaign_id)
         by = approved[0].approved_by
         stone = _remove(assignment, rule, by=by)
-        for item, _by in approved:
-            item.done_at = db.utc_now()
-        session.flush()
         _forget_person(assignment.person_id)
         audit.record("record.disposed", subject=assignment_id, actor=by, **stone)
     return True
@@ -82,21 +70,13 @@ def dispose(assignment_id: UUID) -> bool:
 def forget(person_id: UUID) -> bool:
     """Empty the row of one person without a duty; False as `dispose` says."""
     with db.transaction() as session:
-        approved = session.execute(
-            _approved(DisposalPerson, DisposalPerson, DisposalList.approved_by).where(
-                DisposalPerson.person_id == person_id
-            )
-        ).all()
+        approved = _items(DisposalPerson, DisposalPerson.person_id == person_id)
         if not approved:
             return False
         lock_for_holds(None, person_id)
-        if session.scalar(past_contract(db.today()).where(Person.id == person_id)) is None:
-            for item, _by in approved:
-                item.kept_because = NOT_ANY_MORE
+        if not _settle(approved, past_contract(db.today()).where(Person.id == person_id)):
             return False
         _empty(session.get_one(Person, person_id))
-        for item, _by in approved:
-            item.done_at = db.utc_now()
         rule = session.scalars(select(ContractRule)).one()
         audit.record(
             "person.disposed",
@@ -105,6 +85,22 @@ def forget(person_id: UUID) -> bool:
             rule=describe_contract(rule),
         )
     return True
+
+
+def _items(kind: type[Item], which: ColumnElement[bool]) -> Sequence[Row[Any]]:
+    """The approved lines about one thing, each with who approved it."""
+    return db.session.execute(_approved(kind, kind, DisposalList.approved_by).where(which)).all()
+
+
+def _settle(approved: Sequence[Row[Any]], still_past: Select[UUID]) -> bool:
+    """Whether it goes after all: holds and periods count as they are now. The lines note it."""
+    goes = db.session.scalar(still_past) is not None
+    for item in (row[0] for row in approved):
+        if goes:
+            item.done_at = db.utc_now()
+        else:
+            item.kept_because = "Not past its period any more, held, or let go already."
+    return goes
 
 
 def _remove(assignment: Assignment, rule: RetentionRule, *, by: UUID) -> dict[str, Any]:
