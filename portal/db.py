@@ -115,7 +115,9 @@ def make_engine(url: str) -> Engine:
     # Debian's and Python's SQLite are older than the fix of the WAL-reset corruption (3.51.3).
     import pysqlite3.dbapi2
 
-    engine = create_engine(url, module=pysqlite3.dbapi2, connect_args={"timeout": 2})
+    # Room for every statement of the portal: a full cache keeps the old and compiles the new anew.
+    options = {"timeout": 2, "cached_statements": 1000}
+    engine = create_engine(url, module=pysqlite3.dbapi2, connect_args=options)
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: Any, _record: Any) -> None:
