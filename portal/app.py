@@ -1,5 +1,6 @@
 """The application: one factory, and the map of the site."""
 
+from collections.abc import MutableMapping
 from datetime import date, datetime
 from functools import lru_cache
 from importlib import import_module
@@ -7,6 +8,7 @@ from typing import Any, cast
 
 from flask import Flask, has_request_context, render_template, request, session
 from flask.sessions import SecureCookieSessionInterface
+from flask.templating import Environment
 from flask_babel import Babel, get_domain, get_locale
 from flask_login import LoginManager, current_user
 from flask_wtf.csrf import CSRFProtect, generate_csrf
@@ -46,7 +48,7 @@ MAX_FORM_BYTES = 256 * 1024
 
 def create_app(settings: Settings) -> Flask:
     """Make the portal for these settings."""
-    app = Flask("portal", root_path=str(ROOT), template_folder="templates", static_folder=None)
+    app = _Portal("portal", root_path=str(ROOT), template_folder="templates", static_folder=None)
     app.config.update(
         SECRET_KEY=settings.secret_key,
         MAX_CONTENT_LENGTH=MAX_REQUEST_BYTES,
@@ -89,6 +91,18 @@ def create_app(settings: Settings) -> Flask:
         immutable_file_test=assets.is_fingerprinted,
     )
     return app
+
+
+class _Pages(Environment):
+    """Flask's own, with its words in a plain dictionary: a ChainMap is walked for each page."""
+
+    def make_globals(self, d: MutableMapping[str, Any] | None) -> MutableMapping[str, Any]:
+        """What every template knows."""
+        return {**self.globals, **(d or {})}
+
+
+class _Portal(Flask):
+    jinja_environment = _Pages
 
 
 class _Sessions(SecureCookieSessionInterface):
