@@ -8,8 +8,8 @@ from random import Random
 
 from portal.courses.course import Question, Quiz, Scenario, Scene, Section, Step
 
-QUESTION = 0.6
-"""What a question takes, counted in pages: so it is in our own courses."""
+QUESTION, SCENARIO = 0.8, 1.3
+"""What they take, counted in pages: so it is in our own courses."""
 
 Drawn = list[tuple[str, list[int]]]
 """The questions of one attempt: id, and its option indexes in the order shown."""
@@ -54,10 +54,11 @@ def effort(walk: Iterable[tuple[Section, Step]]) -> float:
     for section, step in walk:
         if isinstance(step, Quiz):
             pages += QUESTION * step.rules.draw
-        elif not isinstance(step, Scenario) or not section.scenarios:
-            pages += 1
-        elif scenarios[section.key] < section.scenarios:
+        elif isinstance(step, Scenario):
             scenarios[section.key] += 1
+            is_drawn = not section.scenarios or scenarios[section.key] <= section.scenarios
+            pages += SCENARIO if is_drawn else 0
+        else:
             pages += 1
     return pages
 
