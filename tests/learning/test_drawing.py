@@ -208,6 +208,18 @@ def test_what_was_read_two_signatures_ago_is_still_read(author, ada):
     assert keys(duty_of(ada, author.open()), Page) == []
 
 
+def test_a_signed_way_stays_as_it_was_whatever_is_signed_later(author, ada):
+    sign(ada, author.open())
+    second = author.open()
+    sign(ada, second)
+    before = keys(duty_of(ada, second))
+    author.change("rules/10-the-rule.md")
+    sign(ada, author.open())
+
+    assert keys(duty_of(ada, second)) == before
+    assert progress_of(duty_of(ada, second)).next is None
+
+
 def test_a_course_may_ask_for_all_pages_each_time(author, ada):
     author.say("repeat: whole")
     sign(ada, author.open())
