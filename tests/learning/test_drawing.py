@@ -124,7 +124,7 @@ def test_each_person_gets_so_many_scenarios_in_the_authors_order_and_always_the_
     got = [drawn(duty_of(person, campaign)) for person in people]
 
     assert all(len(each) == 2 and each == sorted(each) for each in got)
-    assert {key for each in got for key in each} == set(SCENARIOS)
+    assert len(set(map(tuple, got))) > 1
     assert keys(duty_of(people[0], campaign), Scenario) == got[0]
 
 
