@@ -1,5 +1,6 @@
 """The demonstration's campaigns, and a plausible start, so that HR's pages look like a city's."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from random import Random
 from typing import Any
@@ -14,9 +15,9 @@ from portal.campaigns import services as campaigns
 from portal.campaigns.models import Assignment, Campaign, Status
 from portal.campaigns.services import Plan
 from portal.config import Settings
-from portal.courses import services as courses
-from portal.courses.course import AboutYou, Course, Quiz, Scenario
+from portal.courses.course import AboutYou, Quiz, Scenario
 from portal.learning import scoring
+from portal.learning import services as learning
 from portal.learning.models import Answer, Attempt, StepDone
 from portal.people.demo_people import CAST
 from portal.people.models import Person
@@ -80,10 +81,9 @@ def seed(settings: Settings) -> int:
 
 def _go_through(assignment: Assignment, person: Person, settings: Settings) -> bool:
     """Let one person sign, begin, refuse or do nothing; whether they signed."""
-    course = courses.get_course(assignment.course_version_id)
     chance = lot(person.username)
     if chance < pace(person.department):
-        walk(assignment.id, identify(person), course)
+        walk(assignment.id, identify(person))
         attestations.sign(
             assignment.id,
             person=identify(person),
@@ -93,7 +93,7 @@ def _go_through(assignment: Assignment, person: Person, settings: Settings) -> b
         )
         return True
     if chance < pace(person.department) + 0.15:
-        walk(assignment.id, identify(person), course, part=chance * 0.9)
+        walk(assignment.id, identify(person), part=chance * 0.9)
     elif chance > 0.985:
         attestations.refuse(assignment.id, person=identify(person), comment=COMMENT)
     return False
@@ -114,33 +114,27 @@ def lot(username: str) -> float:
     return Random(username).random()  # noqa: S311 - the same city every time
 
 
-def walk(assignment_id: UUID, person: Identity, course: Course, *, part: float = 1.0) -> None:
+def walk(assignment_id: UUID, person: Identity, *, part: float = 1.0) -> None:
     """Do this part of the steps, with right answers, in one go."""
     chance = Random(person.username)  # noqa: S311 - the same city every time
-    done = 0
-    audiences = person.audiences | {person.kind}
-    steps = course.walk(audiences)
-    while done < len(steps) and done < part * len(steps):
-        step = steps[done][1]
-        done += 1
+    progress = learning.get_progress(assignment_id, person=person)
+    while (step := progress.next) and progress.at <= part * len(progress.walk):
         answer: dict[str, Any] | None = None
-        if isinstance(step, Quiz):
-            _pass(assignment_id, step, audiences, chance)
-            continue
         if isinstance(step, Scenario):
             scene = step.scenes[0]
             choice = scene.choices.index(scene.better)
             answer = {"scene": scene.id, "choice": choice, "leads_to": None}
         elif isinstance(step, AboutYou):
             given = {question.id: question.options[0].id for question in step.questions}
-            outcome = step.outcome(given)
-            answer = {"answers": given, "outcome": outcome.id, "comment": ""}
-            audiences |= {outcome.id}
-            steps = course.walk(audiences)
-        db.session.add(StepDone(assignment_id=assignment_id, step=step.key, answer=answer))
-    if done:
-        ready = done == len(steps)
-        campaigns.set_status(assignment_id, Status.READY if ready else Status.IN_PROGRESS)
+            answer = {"answers": given, "outcome": step.outcome(given).id, "comment": ""}
+        if isinstance(step, Quiz):
+            _pass(assignment_id, step, progress.audiences, chance)
+        else:
+            db.session.add(StepDone(assignment_id=assignment_id, step=step.key, answer=answer))
+        progress = replace(progress, done=progress.done | {step.key: answer or {}})
+    if progress.done:
+        status = Status.IN_PROGRESS if progress.next else Status.READY
+        campaigns.set_status(assignment_id, status)
     db.session.flush()
 
 

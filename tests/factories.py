@@ -106,8 +106,7 @@ def make_assignment(
     db.session.flush()
     db.session.refresh(assignment)
     if done and assignment.status is Status.NOT_STARTED:
-        course = courses.get_course(campaign.course_version_id)
-        walk(assignment.id, identify(person), course)
+        walk(assignment.id, identify(person))
     return assignment
 
 

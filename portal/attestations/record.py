@@ -138,6 +138,23 @@ def of_refusal(
     }
 
 
+def read_before(parts: Sequence[tuple[str, int, datetime, Sequence[Page]]]) -> dict[str, Any]:
+    """The pages that were not asked again, as a part of the record; nothing where all were asked.
+
+    Each part has number, version and time of the earlier record under which its pages were read.
+    """
+    kept = [
+        {
+            "number": number,
+            "version": version,
+            "signed_at": _utc(signed_at),
+            "pages": [page.title for page in pages],
+        }
+        for number, version, signed_at, pages in parts
+    ]
+    return {"read_before": kept} if kept else {}
+
+
 def decisions(rows: Sequence[DutyDecision]) -> dict[str, Any]:
     """What HR decided about the duty, as a part of its record; nothing where there was nothing."""
     kept = [

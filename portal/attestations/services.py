@@ -19,6 +19,7 @@ from portal.campaigns import services as campaigns
 from portal.campaigns.models import Assignment, Campaign, Status
 from portal.config import Settings
 from portal.contractors import scope
+from portal.courses.course import Page
 from portal.courses.models import CourseVersion
 from portal.errors import NotFound, Refused
 from portal.learning import services as learning
@@ -249,6 +250,7 @@ def keep_record(
         method=method,
         signed_at=now,
     )
+    composed |= record.read_before(_read_before(progress))
     composed |= record.decisions(deciding.list_decisions([progress.duty.id]))
     composed |= scope.for_record(progress.person.id)
     text = record.canonical(complete(composed))
@@ -263,6 +265,24 @@ def keep_record(
     db.session.add(attestation)
     db.session.flush()
     return attestation
+
+
+def _read_before(progress: Progress) -> list[tuple[str, int, datetime, list[Page]]]:
+    """The pages that were not asked again, by the earlier signature under which they were read."""
+    pages: dict[UUID, list[Page]] = {}
+    for page, duty in progress.read_before:
+        pages.setdefault(duty.id, []).append(page)
+    if not pages:
+        return []
+    rows = db.session.execute(
+        _receipts()
+        .where(Attestation.assignment_id.in_(pages), Attestation.kind.in_(SIGNATURES))
+        .order_by(Attestation.signed_at)
+    )
+    receipts = [_receipt(row) for row in rows]
+    return [
+        (each.number, each.version, each.signed_at, pages[each.assignment_id]) for each in receipts
+    ]
 
 
 def _receipts() -> Select[*tuple[Any, ...]]:

@@ -5,12 +5,23 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from portal.courses.course import SCOPE, AboutYou, Change, Course, Page, QuizRules, Section, Step
+from portal.courses.course import (
+    SCOPE,
+    AboutYou,
+    Change,
+    Course,
+    Page,
+    QuizRules,
+    Scenario,
+    Section,
+    Step,
+)
 from portal.courses.questions import QUIZ_KEYS, QuizFrame, read_quiz, read_rules, too_few
 from portal.courses.reading import Mistake, Record, Reference, Source, nearest
 from portal.courses.steps import read_audiences, read_page, read_yaml
 
 MOST_CHANGES = 5  # more is no summary
+MOST_SCENARIOS = 50
 SAME_AS = re.compile(rb"^same_as:[ \t]*['\"]?([^\s'\"#]+)", re.MULTILINE)
 SHARED = re.compile(r"[a-z0-9-]+/[a-z0-9-]+/\d+-[a-z0-9-]+\.(md|yaml)")
 _STEP_FILE = re.compile(r"(\d{1,3})-([a-z0-9]+(?:-[a-z0-9]+)*)\.(md|yaml)")
@@ -37,6 +48,7 @@ class Assembly:
         self.content_hash = content_hash
         self.used = {f"{key}/course.yaml", f"{key}/policy.md"}
         self.taken: dict[str, str] = {}  # question id -> where
+        self.drawn: set[str] = set()  # scenarios that not everyone gets
 
     def read(self) -> tuple[Course, list[Mistake]]:
         """The course, as far as it can be read, and all mistakes in reading order."""
@@ -55,7 +67,7 @@ class Assembly:
                 "collection_notice",
                 "sections",
             ),
-            optional=("quiz", "changes", "note"),
+            optional=("quiz", "scenarios", "repeat", "changes", "note"),
         )
         language = record.text("language", "en")
         if not _LANGUAGE.fullmatch(language):
@@ -77,6 +89,7 @@ class Assembly:
             sections=tuple(self._read_sections(record)),
             content_hash=self.content_hash,
             changes=tuple(self._read_changes(record)),
+            repeats_whole=record.one_of("repeat", ("changed", "whole"), "changed") == "whole",
         )
         self._check_walk()
         if course.sections:  # else every file would be one
@@ -107,12 +120,13 @@ class Assembly:
     def _read_sections(self, course: Record) -> Iterator[Section]:
         quiz = course.record("quiz", what="quiz rule", optional=QUIZ_KEYS)
         default = read_rules(quiz, QuizRules())
+        scenarios = course.number("scenarios", 0, low=1, high=MOST_SCENARIOS) or None
         seen: set[str] = set()
         for record in course.records(
             "sections",
             what="section",
             required=("folder", "title"),
-            optional=("quiz", "only_for"),
+            optional=("quiz", "scenarios", "only_for"),
             count=(1, 20),
         ):
             folder = record.slug("folder")
@@ -120,7 +134,23 @@ class Assembly:
                 record.note("folder", f"The section “{folder}” is here twice.", "Remove one.")
             elif folder:
                 seen.add(folder)
-                yield self._read_section(record, folder, default)
+                section = self._read_section(record, folder, default)
+                yield replace(section, scenarios=self._read_scenarios(record, section, scenarios))
+
+    def _read_scenarios(self, record: Record, section: Section, default: int | None) -> int | None:
+        """How many scenarios of the section each person gets; None for all."""
+        own = record.number("scenarios", 0, low=1, high=MOST_SCENARIOS)
+        if own > section.written:
+            has = f"The section “{section.key}” has {section.written} scenarios"
+            record.note(
+                "scenarios",
+                f"{has}, but {own} are drawn.",
+                "Write more of them, or draw fewer.",
+            )
+        number = own or default
+        if number and number < section.written:
+            self.drawn.update(s.key for s in section.steps if isinstance(s, Scenario))
+        return number
 
     def _read_section(self, record: Record, folder: str, default: QuizRules) -> Section:
         only_for = read_audiences(record)
@@ -285,6 +315,13 @@ class Assembly:
                 placed.file,
                 f"{link.step} has no heading #{link.anchor}.",
                 f"Its headings are {', '.join(sorted(anchors))}." if anchors else "Remove it.",
+                link.line,
+            )
+        if link.step in self.drawn:
+            self._note(
+                placed.file,
+                f"{link.step} is drawn: not everyone gets it.",
+                "Link to a page.",
                 link.line,
             )
         if order[link.step] >= at:

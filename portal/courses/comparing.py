@@ -45,6 +45,7 @@ def compare(before: Course, now: Course) -> Difference:
     )
 
 
+@lru_cache(maxsize=64)
 def changed_steps(before: Course, now: Course) -> Set[str]:
     """Keys of the steps of `now` that are new or not as they were."""
     old = {step.key: step for step in before.steps()}

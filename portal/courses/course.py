@@ -200,11 +200,17 @@ Step = Page | Scenario | AboutYou | Quiz
 
 @dataclass(frozen=True)
 class Section:
-    """One part of a course."""
+    """One part of a course. `scenarios`: how many of them each person gets; None for all."""
 
     key: str
     title: str
     steps: tuple[Step, ...]
+    scenarios: int | None = None
+
+    @property
+    def written(self) -> int:
+        """How many scenarios there are to draw from."""
+        return sum(isinstance(step, Scenario) for step in self.steps)
 
 
 @dataclass(frozen=True)
@@ -233,6 +239,7 @@ class Course:
     sections: tuple[Section, ...]
     content_hash: str
     changes: tuple[Change, ...] = ()  # since the version before
+    repeats_whole: bool = False  # who signed before reads unchanged pages again
     _walks: dict[frozenset[str], tuple[tuple[Section, Step], ...]] = field(
         default_factory=dict, compare=False, repr=False
     )

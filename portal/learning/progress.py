@@ -1,8 +1,9 @@
 """How far a person is in a course: what is done, and what comes next."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass, field
 from functools import cached_property
+from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
@@ -26,11 +27,24 @@ from portal.campaigns.services import Duty
 from portal.courses import comparing
 from portal.courses import services as courses
 from portal.courses.comparing import Difference
-from portal.courses.course import SCOPE, AboutYou, Course, Outcome, Quiz, Scenario, Scene, Section
+from portal.courses.course import (
+    SCOPE,
+    AboutYou,
+    Course,
+    Outcome,
+    Page,
+    Quiz,
+    Scenario,
+    Scene,
+    Section,
+)
 from portal.courses.course import Step as CourseStep
 from portal.errors import NotFound
+from portal.learning import scoring
 from portal.learning.models import Attempt, StepDone
 from portal.people.services import Identity
+
+Walk = tuple[tuple[Section, CourseStep], ...]
 
 
 @dataclass(frozen=True)
@@ -44,6 +58,8 @@ class Progress:
     open_scenes: dict[str, str]  # scenario -> the scene that comes next
     choices: dict[tuple[str, str], int]  # (scenario, scene) -> what was chosen last
     signed_course: Course | None = None  # what they signed the last time, where they have
+    # Steps done for earlier signatures of this course -> the duty in which they were last
+    earlier: Mapping[str, Duty] = field(default_factory=dict)
 
     @cached_property
     def attempts(self) -> Sequence[Attempt]:
@@ -62,19 +78,90 @@ class Progress:
         return self.person.audiences | {self.person.kind} | said
 
     @cached_property
-    def walk(self) -> tuple[tuple[Section, CourseStep], ...]:
-        """The person's steps in order, each with its section.
+    def walk(self) -> Walk:
+        """The person's steps in the author's order, each with its section.
 
-        In an update, of a person who signed before, only what is new or changed.
+        Pages that they read for an earlier signature and that are as they were then are left out,
+        and in an update all that did not change since. Of the scenarios of a section they get as
+        many as it says. What is done in this duty stays, whatever else is so.
         """
         return self._walk(self.audiences)
 
-    def _walk(self, audiences: frozenset[str]) -> tuple[tuple[Section, CourseStep], ...]:
+    def _walk(self, audiences: frozenset[str]) -> Walk:
         steps = self.course.walk(audiences)
-        if self.duty.kind is not Kind.UPDATE or self.signed_course is None:
-            return steps
-        changed = comparing.changed_steps(self.signed_course, self.course)
-        return tuple((section, step) for section, step in steps if step.key in changed)
+        if self.earlier or self._is_update:
+            steps = tuple(each for each in steps if self._asks(each[1]))
+        begun = self.done.keys() | self.open_scenes.keys()
+        left_out: set[str] = set()
+        for section in self.course.sections:
+            pool = [s for part, s in steps if part is section and isinstance(s, Scenario)]
+            if section.scenarios and len(pool) > section.scenarios:
+                left_out |= {scenario.key for scenario in pool} - scoring.draw_scenarios(
+                    pool,
+                    section.scenarios,
+                    seed=str(self.person.id),
+                    begun=begun,
+                    met=self.earlier,
+                )
+        return tuple(each for each in steps if each[1].key not in left_out)
+
+    @property
+    def _is_update(self) -> bool:
+        return self.duty.kind is Kind.UPDATE and self.signed_course is not None
+
+    def _asks(self, step: CourseStep) -> bool:
+        """Whether something is asked of the person here, or was in this duty."""
+        if step.key in self.done or step.key in self.open_scenes:
+            return True
+        if self._is_update:
+            return self._is_new(step)
+        return not isinstance(step, Page) or self.course.repeats_whole or not self._knows(step)
+
+    def _knows(self, step: CourseStep) -> bool:
+        """Whether the person did the step for an earlier signature, and it is as it was then."""
+        then = self.earlier.get(step.key)
+        return then is not None and step.key not in self._changed_since(then.course_version_id)
+
+    def _is_new(self, step: CourseStep) -> bool:
+        """Whether the step is not as it was when the person signed, or is theirs only since then.
+
+        Their scope is asked where it decides which of the changes are for them.
+        """
+        changed = self._changed_since(self.duty.since_version_id)
+        if isinstance(step, AboutYou) and step.records == "scope":
+            limited = {each.key for each in self.course.steps() if each.only_for & set(SCOPE)}
+            return bool(changed & (limited | {step.key}))
+        is_limited = bool(step.only_for) and not isinstance(step, Scenario)
+        return step.key in changed or (is_limited and not self._knows(step))
+
+    def _changed_since(self, version_id: UUID | None) -> Set[str]:
+        then = courses.get_course(version_id) if version_id else self.course
+        return comparing.changed_steps(then, self.course)
+
+    @cached_property
+    def spared(self) -> dict[str, tuple[Section, Page]]:
+        """The pages that are not asked again, by their keys; who likes may read them."""
+        asked = {step.key for _section, step in self.walk}
+        return {
+            step.key: (section, step)
+            for section, step in self.course.walk(self.audiences)
+            if isinstance(step, Page) and step.key not in asked
+        }
+
+    @property
+    def read_before(self) -> list[tuple[Page, Duty]]:
+        """Those of them that the person has read, with the signed duty in which they last did."""
+        return [
+            (page, self.earlier[page.key])
+            for _section, page in self.spared.values()
+            if self._knows(page)
+        ]
+
+    def find_title(self, key: str) -> str | None:
+        """The title of a step that the person can open; None for another."""
+        if key in self.spared:
+            return self.spared[key][1].title
+        return next((step.title for _section, step in self.walk if step.key == key), None)
 
     @cached_property
     def difference(self) -> Difference | None:
@@ -89,18 +176,27 @@ class Progress:
     @cached_property
     def total(self) -> int:
         """How many steps there are, signing included."""
-        return len(self._walk(self._counted)) + 1
+        return len(self._longest) + 1
 
-    @property
+    @cached_property
+    def _longest(self) -> Walk:
+        """The walk that is counted."""
+        same = self._counted == self.audiences
+        return self.walk if same else self._walk(self._counted)
+
+    @cached_property
     def _counted(self) -> frozenset[str]:
         """Whose steps are counted: the longest way, until the scope questions say which it is.
 
         A way that turns out shorter than it was said to be disappoints nobody.
         """
-        if self.audiences & set(SCOPE):
+        is_asked = any(isinstance(s, AboutYou) and s.records == "scope" for _, s in self.walk)
+        if self.audiences & set(SCOPE) or not is_asked:
             return self.audiences
-        ways = (self.audiences | {found} for found in SCOPE)
-        return max(ways, key=lambda way: len(self.course.walk(way)))
+        return max((self.audiences | {found} for found in SCOPE), key=self._length)
+
+    def _length(self, audiences: frozenset[str]) -> int:
+        return len(self._walk(audiences))
 
     def number(self, key: str) -> int:
         """The step's place, from 1. Raises NotFound for a step this person does not have."""
@@ -116,10 +212,10 @@ class Progress:
 
     @property
     def minutes_left(self) -> int:
-        """Minutes that the rest should take, at least 1; an update is a part of the course."""
-        left = self.total - self.at + 1
-        whole = len(self.course.walk(self._counted)) + 1
-        return max(1, round(self.course.minutes * left / whole))
+        """Minutes that the rest should take, at least 1: its part of a first walk, with signing."""
+        left = scoring.effort(each for each in self._longest if each[1].key not in self.done)
+        whole = scoring.effort(self.course.walk(self._counted))
+        return max(1, round(self.course.minutes * (left + 1) / (whole + 1)))
 
     def get_step(self, key: str) -> tuple[Section, CourseStep]:
         """The step and its section. Raises NotFound for a step this person does not have."""
@@ -171,7 +267,11 @@ class Progress:
 
 def get_progress(assignment_id: UUID, *, person: Identity) -> Progress:
     """How far this person is in one of their assignments. Raises NotFound for others'."""
-    return _progress([campaigns.get_duty(assignment_id, person=person)], person)[0]
+    duty = campaigns.get_duty(assignment_id, person=person)
+    if duty.since_version_id is None:
+        return _progress([duty], person)[0]
+    everything = list_progress(person)  # what they did for earlier signatures counts
+    return next(each for each in everything if each.duty.id == assignment_id)
 
 
 def list_progress(person: Identity) -> list[Progress]:
@@ -237,6 +337,24 @@ def _progress(duties: list[Duty], person: Identity) -> list[Progress]:
             done=done[duty.id],
             open_scenes=scenes[duty.id],
             choices=choices[duty.id],
+            earlier=_earlier(duty, duties, done),
         )
         for duty in duties
     ]
+
+
+def _earlier(duty: Duty, duties: list[Duty], done: Mapping[UUID, Iterable[str]]) -> dict[str, Duty]:
+    """What the person did for the signatures of the same course before this one."""
+    if duty.since_version_id is None:
+        return {}
+    key = courses.get_course(duty.course_version_id).key
+    signed = [
+        (each.signed_at, each)
+        for each in duties
+        if each.signed_at
+        and each.id != duty.id
+        and (duty.signed_at is None or each.signed_at < duty.signed_at)
+        and courses.get_course(each.course_version_id).key == key
+    ]
+    signed.sort(key=itemgetter(0))
+    return {step: each for _at, each in signed for step in done[each.id]}

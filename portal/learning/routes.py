@@ -13,7 +13,7 @@ from portal.campaigns import services as campaigns
 from portal.campaigns.models import Status
 from portal.campaigns.services import Duty
 from portal.config import Role
-from portal.courses.course import AboutYou, Page, Quiz, Scenario
+from portal.courses.course import AboutYou, Page, Quiz, Scenario, Section
 from portal.documents.calendar import due_date_event
 from portal.learning import forms, scoring, services
 from portal.learning.services import Progress
@@ -80,7 +80,10 @@ def due_date(assignment_id: UUID) -> ResponseReturnValue:
 def step(assignment_id: UUID, section: str, slug: str) -> ResponseReturnValue:
     """Show one step; on POST, keep what the person did there."""
     progress = services.get_progress(assignment_id, person=current_user)
-    part, item = progress.get_step(f"{section}/{slug}")
+    key = f"{section}/{slug}"
+    if key in progress.spared:
+        return _read_again(progress, *progress.spared[key])
+    part, item = progress.get_step(key)
     if not progress.is_open(item.key):
         return redirect(_next_address(progress))
     answer = _STEPS[type(item)](progress, item)
@@ -89,6 +92,7 @@ def step(assignment_id: UUID, section: str, slug: str) -> ResponseReturnValue:
     return render_template(
         "learning/step.html",
         kind=_TEMPLATES[type(item)],
+        is_asked=True,
         progress=progress,
         section=part,
         step=item,
@@ -113,6 +117,21 @@ def result(assignment_id: UUID, section: str, slug: str) -> ResponseReturnValue:
         section=part,
         step=item,
         **shown,
+    )
+
+
+def _read_again(progress: Progress, part: Section, page: Page) -> ResponseReturnValue:
+    """A page that is not asked again, for who wants to read it; nothing is noted."""
+    if request.method == "POST":  # it was asked when the form was shown
+        return redirect(_next_address(progress))
+    return render_template(
+        "learning/step.html",
+        kind="page",
+        is_asked=False,
+        progress=progress,
+        section=part,
+        step=page,
+        back=url_for(".resume", assignment_id=progress.duty.id),
     )
 
 

@@ -43,6 +43,14 @@ NAMES = {
     "control": "A\x00v\x07e\u202ery \ufeff\ue123 \u2028x\u0085",
     "markup": "<script>alert(1)</script> & \"x\" 'y' ]]> &#x1F600; %s {{ 7*7 }}",
 }
+READ_BEFORE = [
+    {
+        "number": "MH-2025-7K4M-0001",
+        "version": 2,
+        "signed_at": "2025-01-14T16:42:07Z",
+        "pages": ["Gifts and hospitality", "How to declare"],
+    }
+]
 LONG = "Wolfeschlegelsteinhausenbergerdorff" * 6
 
 HARD_POLICY = """
@@ -71,6 +79,7 @@ def _hard_records():
     policy = sample_record()["policy"]
     yield "long-policy", sample_record(policy={"title": "Long", "html": policy["html"] * 12})
     yield "hard-policy", sample_record(policy={"title": LONG, "html": HARD_POLICY})
+    yield "read-before", sample_record(read=[], read_before=READ_BEFORE * 2)
     yield (
         "bare",
         sample_record(
@@ -129,6 +138,17 @@ def test_the_page_says_who_signed_what_and_when(tmp_path):
     ):
         assert words in text
     assert "DEVELOPMENT" not in text
+
+
+def test_the_page_says_which_pages_were_read_for_an_earlier_record(tmp_path):
+    record = sample_record(read=[], read_before=READ_BEFORE)
+    text = " ".join(text_of(sealing.render_record(record), tmp_path).split())
+
+    assert "MH-2025-7K4M-0001 of January 14, 2025 (version 2)" in text
+    assert "so not asked again: Gifts and hospitality · How to declare" in text
+    assert "Scenarios worked through" in text
+    before = " ".join(text_of(sealing.render_record(sample_record()), tmp_path).split())
+    assert "not asked again" not in before
 
 
 def test_a_development_seal_is_announced_on_the_page(tmp_path):

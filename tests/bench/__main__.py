@@ -39,7 +39,6 @@ from portal.campaigns import giving
 from portal.campaigns.audience import everyone_of_kind
 from portal.campaigns.models import Assignment, Campaign
 from portal.config import LdapSettings, Settings
-from portal.courses import services as courses
 from portal.directory import syncing
 from portal.learning.services import get_progress
 from portal.migrations import upgrade
@@ -206,11 +205,10 @@ def bench_signing() -> None:
         syncing.run_now(current_door())
         waiting = []
         with db.transaction() as session:
-            campaign = make_campaign()
-            course = courses.get_course(campaign.course_version_id)
+            make_campaign()
             joined = select(Assignment, Person).join(Person, Person.id == Assignment.person_id)
             for assignment, person in session.execute(joined.limit(45)).all():
-                demo.walk(assignment.id, identify(person), course)
+                demo.walk(assignment.id, identify(person))
                 waiting.append((assignment.id, person, people.open_session(person)))
 
         def sign() -> None:

@@ -306,6 +306,35 @@ MISTAKES = [
         change(CHAT, "title:", "only_for: [employee]\ntitle:"),
         f"{CHAT}:1 The step is for employee, its section for hr_decides, in_scope only",
     ),
+    # what is drawn, and what is asked again
+    (
+        change("course.yaml", "minutes: 3", "scenarios: all\nminutes: 3"),
+        "course.yaml:3 “scenarios” is",
+    ),
+    (
+        change("course.yaml", "minutes: 3", "scenarios: 0\nminutes: 3"),
+        "course.yaml:3 “scenarios” is n",
+    ),
+    (
+        change("course.yaml", "title: Rules", "title: Rules\n    scenarios: some"),
+        "course.yaml:16 “scenarios” is not a whole number",
+    ),
+    (
+        change("course.yaml", "title: Rules", "title: Rules\n    scenarios: 2"),
+        "course.yaml:16 The section “rules” has 1 scenarios, but 2 are drawn",
+    ),
+    (
+        change("course.yaml", "minutes: 3", "repeat: hole\nminutes: 3"),
+        "course.yaml:3 “hole” is no re",
+    ),
+    (
+        lambda files: [
+            change(QUIZ_FILE, "page: rules/the-rule", "page: rules/in-the-chat")(files),
+            change("course.yaml", "minutes: 3", "minutes: 3\nscenarios: 1")(files),
+            add("rules/25-again.yaml", SCENARIO)(files),
+        ],
+        f"{QUIZ_FILE}:14 rules/in-the-chat is drawn: not everyone gets it",
+    ),
     # about you
     (change(SCOPE_FILE, "kind: about-you", "kind: about"), f"{SCOPE_FILE}:1 “about” is no kind"),
     (
@@ -597,3 +626,17 @@ def test_the_hash_can_be_made_again_with_sha256sum() -> None:
     assert content_hash({"a/b": b"x"}) == (
         "dc8d7646b9e86e6a533814a9543f9a500efb75dc8a3837eb7313433aefcd6890"
     )
+
+
+def test_a_course_says_how_many_scenarios_are_drawn_and_a_section_may_say_it_otherwise() -> None:
+    more = {"small/rules/30-more.yaml": SCENARIO, "small/rules/40-even-more.yaml": SCENARIO}
+    files = {**FILES, **more}
+    said = {**files, "small/course.yaml": f"scenarios: 1\nrepeat: whole\n{COURSE}"}
+    own = {**said, "small/course.yaml": f"{said['small/course.yaml']}    scenarios: 3\n"}
+
+    every, one, three = (read_course(encode(each), "small") for each in (files, said, own))
+
+    assert [section.scenarios for section in every.sections] == [None, None]
+    assert [section.scenarios for section in one.sections] == [1, 1]
+    assert [section.scenarios for section in three.sections] == [1, 3]
+    assert (every.repeats_whole, one.repeats_whole) == (False, True)

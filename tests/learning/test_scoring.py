@@ -2,7 +2,7 @@ from random import Random
 
 import pytest
 
-from portal.courses.course import Option, Question, Quiz, QuizRules, Rule
+from portal.courses.course import Option, Question, Quiz, QuizRules, Rule, Scenario
 from portal.learning import scoring
 
 RULE = Rule("A rule.", "a/page")
@@ -89,3 +89,31 @@ def test_the_page_says_how_many_right_answers_are_needed(out_of, mark, needed):
     assert scoring.needed(out_of, mark) == needed
     assert scoring.passes(needed, out_of=out_of, pass_mark=mark)
     assert not scoring.passes(needed - 1, out_of=out_of, pass_mark=mark)
+
+
+def draw_scenarios(
+    names: str, number: int, *, seed: str = "", begun: str = "", met: str = ""
+) -> str:
+    pool = [Scenario(name, name, frozenset(), (), RULE) for name in names]
+    return "".join(sorted(scoring.draw_scenarios(pool, number, seed=seed, begun=begun, met=met)))
+
+
+def test_each_seed_draws_its_own_scenarios_and_all_come_up():
+    drawn = [draw_scenarios("abcdef", 2, seed=str(person)) for person in range(60)]
+
+    assert {len(each) for each in drawn} == {2}
+    assert set("".join(drawn)) == set("abcdef")
+    assert drawn == [draw_scenarios("fedcba", 2, seed=str(person)) for person in range(60)]
+
+
+def test_scenarios_not_met_come_first_and_those_begun_stay():
+    assert draw_scenarios("abcdef", 3, met="abc") == "def"
+    assert set("def") < set(draw_scenarios("abcdef", 4, met="abc"))
+    assert draw_scenarios("abcdef", 2, begun="abc", met="abc") == "abc"
+    assert "a" in draw_scenarios("abcdef", 2, begun="a", met="abc")
+
+
+def test_a_scenario_more_leaves_the_order_of_the_others():
+    for person in map(str, range(20)):
+        with_g = draw_scenarios("abcdefg", 3, seed=person)
+        assert set(with_g) - {"g"} <= set(draw_scenarios("abcdef", 3, seed=person))
