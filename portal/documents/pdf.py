@@ -131,6 +131,7 @@ def render(
                 pdf_identifier=False,  # the seal adds one; ours would render every object twice
                 finisher=_Finisher(identifier),
             )
+            del document  # before the collector is back, which would walk all of it
         except (FatalURLFetchingError, ElementTree.ParseError) as error:
             raise CannotPrint(str(error)) from error
         return result
