@@ -42,7 +42,6 @@ def compose(
     version: CourseVersion,
     settings: Settings,
     *,
-    directory_id: str,
     number: str,
     typed_name: str,
     method: str,
@@ -59,7 +58,7 @@ def compose(
         "time_zone": settings.time_zone,
         "person": {
             "id": str(person.id),
-            "directory_id": directory_id,
+            "directory_id": person.directory_id,
             "username": person.username,
             "full_name": person.full_name,
             "job_title": person.job_title,

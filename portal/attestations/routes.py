@@ -26,21 +26,22 @@ bp = Blueprint("attestations", __name__)
 @requires(Role.LEARNER)
 def sign(assignment_id: UUID) -> ResponseReturnValue:
     """Check and sign. On POST: ask the directory first, then record the signature."""
+    person = current_user._get_current_object()  # asked for once, not at each look
     with db.reading():  # no lock is held while the directory answers
-        progress = learning.get_progress(assignment_id, person=current_user)
+        progress = learning.get_progress(assignment_id, person=person)
     if progress.duty.status is Status.SIGNED:
         return redirect(url_for(".receipt", assignment_id=assignment_id))
     if progress.next is not None:
         return redirect(url_for("learning.resume", assignment_id=assignment_id))
-    form = forms.SignForm(statement=progress.course.statement, full_name=current_user.full_name)
-    by_sso = current_user.way == "sso"
+    form = forms.SignForm(statement=progress.course.statement, full_name=person.full_name)
+    by_sso = person.way == "sso"
     if by_sso:
         del form.password
     if form.validate_on_submit():
         try:
             method = services.confirm(
                 current_door(),
-                current_user,
+                person,
                 "" if by_sso else form.password.data,
                 address=client_address(),
             )
@@ -49,7 +50,7 @@ def sign(assignment_id: UUID) -> ResponseReturnValue:
         else:
             services.sign(
                 assignment_id,
-                person=current_user,
+                person=person,
                 typed_name=form.typed_name.data,
                 settings=current_app.extensions["settings"],
                 method=method,
@@ -59,7 +60,7 @@ def sign(assignment_id: UUID) -> ResponseReturnValue:
         "attestations/sign.html",
         form=form,
         progress=progress,
-        must_confirm=by_sso and not people.is_confirmed(current_user),
+        must_confirm=by_sso and not people.is_confirmed(person),
     )
 
 

@@ -28,7 +28,6 @@ from portal.people import local
 from portal.people import services as people
 from portal.people.door import Door
 from portal.people.limits import SignInRefused
-from portal.people.models import Person
 from portal.people.services import Identity
 
 
@@ -242,9 +241,6 @@ def keep_record(
         progress,
         db.session.get_one(CourseVersion, progress.duty.course_version_id),
         settings,
-        directory_id=db.session.scalars(
-            select(Person.directory_id).filter_by(id=progress.person.id)
-        ).one(),
         number=number,
         typed_name=typed_name.strip(),
         method=method,

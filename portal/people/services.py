@@ -62,6 +62,7 @@ class Identity(UserMixin):  # type: ignore[misc]
     """Who is signed in, as plain values."""
 
     id: UUID
+    directory_id: str
     full_name: str
     username: str
     email: str
@@ -135,9 +136,8 @@ def confirm_password(door: Door, person: Identity, password: str, *, address: st
     if local.is_ours(person.username):
         _ask(door, person.username, address, lambda: local.check(person.username, password))
         return
-    with db.reading() as session:
-        entry_id = session.scalars(select(Person.directory_id).filter_by(id=person.id)).one()
-    _ask(door, person.username, address, lambda: door.directory.confirm(entry_id, password))
+    known = person.directory_id
+    _ask(door, person.username, address, lambda: door.directory.confirm(known, password))
 
 
 def open_session(person: Person, *, kiosk: UUID | None = None, way: str = "password") -> str:
@@ -190,18 +190,20 @@ def find_session(door: Door, token: str) -> Identity | None:
         row = connection.execute(_HOLDER, {"digest": digest(token)}).first()
     if row is None:
         return None
-    *values, created_at, last_seen_at, checked_at, directory_id, kiosk_id, way, confirmed = row
+    *values, created_at, last_seen_at, checked_at, kiosk_id, way, confirmed = row
+    person = _identity(
+        values, token, is_kiosk=kiosk_id is not None, way=way, confirmed_at=confirmed
+    )
     idle = door.kiosk_minutes if kiosk_id else door.idle_minutes
     if now - last_seen_at > timedelta(minutes=idle):
         return None
     if now - created_at > timedelta(hours=door.session_hours):
         return None
-    if now - checked_at > CHECK_AFTER and not _may_stay(door, directory_id, token):
+    if now - checked_at > CHECK_AFTER and not _may_stay(door, person.directory_id, token):
         return None
     if now - last_seen_at > (KIOSK_TOUCH_AFTER if kiosk_id else TOUCH_AFTER):
         touch(token)
-    is_kiosk = kiosk_id is not None
-    return _identity(values, token, is_kiosk=is_kiosk, way=way, confirmed_at=confirmed)
+    return person
 
 
 def touch(token: str) -> None:
@@ -244,6 +246,7 @@ def identify(person: Person, *, token: str = "") -> Identity:
 
 _IDENTITY = (
     Person.id,
+    Person.directory_id,
     Person.full_name,
     Person.username,
     Person.email,
@@ -262,7 +265,6 @@ _HOLDER = (
         Session.created_at,
         Session.last_seen_at,
         Session.checked_at,
-        Person.directory_id,
         Session.kiosk_id,
         Session.way,
         Session.confirmed_at,
@@ -285,7 +287,7 @@ def _ask(
     address: str,
     ask: Callable[[], Any],
     *,
-    then: Callable[[Any], Any] = lambda answer: answer,
+    then: Callable[[Any], Any] | None = None,
 ) -> Any:
     """Knock, counted beforehand so that no number of processes lets more through.
 
@@ -318,9 +320,9 @@ def _ask(
         log.error("directory %s: %s", reference, fault)
         forget(tries)
         raise DirectoryUnavailable(reference) from None
-    with db.transaction():
+    with db.transaction(hasty=then is None):
         forget(tries, subject)
-        return then(answer)
+        return then(answer) if then else answer
 
 
 def _contract_ended(fault: local.ContractEnded) -> str:

@@ -1,11 +1,12 @@
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import event, func, select
 
 from portal import db
 from portal.attestations import sealing
 from portal.attestations.models import Attestation, Refusal
 from portal.audit.models import AuditEntry
 from portal.people import services as people
+from portal.people.door import current_door
 from tests.factories import make_assignment, make_attestation, make_person
 
 ANSWER = {"agrees": "y", "typed_name": "Ada Lovelace", "password": "portal-demo"}
@@ -47,6 +48,24 @@ def test_a_form_that_is_sent_twice_gets_the_same_receipt(ada, sign_in, right_pas
     second = browser.post(f"/attestations/{assignment.id}/sign", data=ANSWER)
 
     assert first.location == second.location
+    assert count(Attestation) == 1
+
+
+def test_a_signature_waits_for_the_disk_and_the_count_of_tries_does_not(
+    app, ada, sign_in, monkeypatch
+):
+    monkeypatch.setattr(type(current_door().directory), "confirm", lambda *_: None)
+    assignment = make_assignment(person=ada, done=True)
+    browser = sign_in(ada)
+    waited = []
+
+    def note(connection):
+        if connection.get_execution_options().get("writes"):
+            waited.append(connection.info["synchronous"])
+
+    event.listen(app.extensions["engine"], "commit", note)
+    browser.post(f"/attestations/{assignment.id}/sign", data=ANSWER)
+    assert waited == ["NORMAL", "NORMAL", "FULL"]
     assert count(Attestation) == 1
 
 

@@ -1,4 +1,5 @@
 import hashlib
+import io
 import json
 import re
 import zlib
@@ -6,6 +7,7 @@ from dataclasses import replace
 from uuid import UUID
 
 import pytest
+from pyhanko.pdf_utils.reader import PdfFileReader
 from sqlalchemy import func, select
 
 from portal import db
@@ -164,6 +166,14 @@ def test_the_attached_json_is_the_signed_record():
 
 def test_the_same_record_gives_the_same_bytes():
     assert sealing.render_record(sample_record()) == sealing.render_record(sample_record())
+
+
+def test_the_sizes_of_letters_let_a_line_be_one_string():
+    reader = PdfFileReader(io.BytesIO(sealing.render_record(sample_record())))
+    kids = reader.root["/Pages"]["/Kids"]
+    pages = [kid.get_object()["/Contents"].data for kid in kids]
+    assert any(b"TJ" in page for page in pages)
+    assert not any(b">0<" in page for page in pages)
 
 
 def test_a_record_of_another_language_prints_its_dates_so(tmp_path):

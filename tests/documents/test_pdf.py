@@ -140,6 +140,16 @@ def test_the_number_stands_near_the_start_of_the_file(sheet):
     assert pdf.NUMBER_LINE + b"MH-2026-7K4M\n" in made[:64]
 
 
+def test_blanks_between_blocks_print_nothing_and_those_between_words_stay(sheet, tmp_path):
+    words = "<em>One</em> two <strong>three</strong> <em>four</em>"
+    bare = print_page(f"<div><p>{words}</p><ul><li>five</li></ul></div>", sheet)
+    aired = print_page(
+        f"\n <div>\n  <p>\n {words}</p>\n <ul>\n <li>\n five</li> </ul>\n</div>\n", sheet
+    )
+    assert bare == aired
+    assert "One two three four" in text_of(bare, tmp_path)
+
+
 def test_characters_without_a_glyph_are_printed_as_their_code(sheet, tmp_path):
     assert pdf.printable("Avery 😀") == "Avery [U+1F600]"
     assert pdf.printable("Ave\u202ery") == "Ave[U+202E]ry"

@@ -73,6 +73,16 @@ def load(tmp_path, data, password=None, **more):
     return seal.load(Settings(data_dir=tmp_path, **words, **more))
 
 
+def test_the_seal_names_its_certificate_and_signs_what_pades_asks_for(page, development):
+    sealed = PdfFileReader(io.BytesIO(development.apply(page))).embedded_regular_signatures[0]
+    signed = {each["type"].native: each["values"] for each in sealed.signer_info["signed_attrs"]}
+    assert signed.keys() == {"content_type", "message_digest", "signing_certificate_v2"}
+    named = signed["signing_certificate_v2"][0]["certs"][0]
+    certificate = development.certificates[0]
+    assert named["cert_hash"].native == certificate.fingerprint(hashes.SHA256())
+    assert named["issuer_serial"]["serial_number"].native == certificate.serial_number
+
+
 def test_the_development_seal_is_made_once_for_its_owner_only(tmp_path, development):
     path = tmp_path / "keys" / "development-seal.pem"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
