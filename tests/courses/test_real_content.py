@@ -253,7 +253,7 @@ def test_the_right_option_is_not_known_by_its_place(key: str) -> None:
     assert len(first) < len(questions(key))
 
 
-def minutes(key: str, *kinds: type[Step]) -> float:
+def minutes(key: str, *kinds: type[Any]) -> float:
     """What a walk takes, of these kinds of steps; of scenarios, the mean over all draws."""
     audiences = {"contractor", "in_scope"} if "contractor" in key else {"employee"}
     total = 0.0
