@@ -434,7 +434,7 @@ def bench_sealing() -> None:
         )
         said = f"{taken:.0f} ms, {cpu:.0f} ms CPU, {cpu / bare:.1f} x"
         floor = f"{bare:.0f} ms CPU, bare"
-        row("sealed PDF, warm", said, floor, "≤ 180 ms CPU", ok=cpu <= 180)
+        row("sealed PDF, warm", said, floor, "≤ 180 ms", ok=taken <= 180)
         with ProcessPoolExecutor(2, initializer=_start_sealer, initargs=(app_folder(app),)) as pool:
             list(pool.map(_seal, [keys.pop() for _ in range(4)]))
             begin = time.perf_counter()
@@ -442,7 +442,7 @@ def bench_sealing() -> None:
             rate = len(worked) / (time.perf_counter() - begin)
             per_core = len(worked) / sum(worked)
         said = f"{rate:.1f}/s, {per_core:.1f}/s per core"
-        row("sealed PDFs, two workers", said, "", "≥ 4/s per core", ok=per_core >= 4)
+        row("sealed PDFs, two workers", said, "", "≥ 8/s", ok=rate >= 8)
 
 
 def _page_of(key: str) -> Callable[[], object]:
