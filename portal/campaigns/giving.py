@@ -1,9 +1,9 @@
 """Who is to have a duty in a campaign, and gives it to them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import UTC, date, datetime, time
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from sqlalchemy import (
     ColumnElement,
@@ -161,6 +161,7 @@ def _give(campaign: Campaign, people: Iterable[Row[*tuple[Any, ...]]]) -> None:
     holidays = db.settings().holidays if campaign.business_days else None
     rows = [
         {
+            "id": uuid4(),
             "campaign_id": campaign.id,
             "person_id": person.id,
             "course_version_id": campaign.course_version_id,
@@ -176,9 +177,8 @@ def _give(campaign: Campaign, people: Iterable[Row[*tuple[Any, ...]]]) -> None:
         }
         for person in people
     ]
-    given: Sequence[UUID] = db.session.scalars(
-        insert(Assignment).returning(Assignment.id), rows
-    ).all()
+    db.session.execute(insert(Assignment), rows)
+    given = [row["id"] for row in rows]
     audit.record_many("assignment.created", subjects=given, actor=None, campaign=str(campaign.id))
 
 
