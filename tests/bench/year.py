@@ -92,7 +92,7 @@ def seed_past(ids: list[UUID]) -> list[Campaign]:
             campaign = make_campaign(
                 title=f"Annual {due_on.year}",
                 course=COURSE,
-                audience="nobody",
+                audience="contractor",
                 due_on=due_on,
                 opens_on=due_on - timedelta(days=60),
             )
