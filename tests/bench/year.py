@@ -98,7 +98,7 @@ def seed_past(ids: list[UUID]) -> list[Campaign]:
             )
             campaign.closed_at = db.utc_now()
             seed_duties(campaign, ids, (Status.SIGNED,))
-            seed_records(campaign, Assignment.campaign_id == campaign.id, walked=ago == 1)
+            seed_records(campaign, walked=ago == 1)
             for times in range(2):
                 _remind(campaign, due_on - timedelta(days=7 * times))
         past.append(campaign)
@@ -119,16 +119,14 @@ def seed_begun(campaign: Campaign) -> None:
             .where(Assignment.campaign_id == campaign.id, Assignment.person_id.in_(there))
             .values(**values, started_at=db.utc_now())
         )
-    seed_records(
-        campaign,
-        (Assignment.campaign_id == campaign.id) & (Assignment.status == Status.SIGNED),
-        walked=True,
+    seed_records(campaign, walked=True)
+
+
+def seed_records(campaign: Campaign, *, walked: bool) -> None:
+    """Signature, sealed PDF, log, and what was declared, of who signed; if `walked`, every step."""
+    duties = select(Assignment.id).where(
+        Assignment.campaign_id == campaign.id, Assignment.status == Status.SIGNED
     )
-
-
-def seed_records(campaign: Campaign, which: Any, *, walked: bool) -> None:
-    """Signature, sealed PDF, log, and what was declared; if `walked`, every step and answer."""
-    duties = select(Assignment.id).where(which)
     for step in courses.get_course(campaign.course_version_id).steps():
         if not walked and not isinstance(step, AboutYou):
             continue
