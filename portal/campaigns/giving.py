@@ -1,9 +1,9 @@
 """Who is to have a duty in a campaign, and gives it to them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import UTC, date, datetime, time
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from sqlalchemy import (
     ColumnElement,
@@ -20,7 +20,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import aliased
 
-from portal import db
+from portal import db, jobs
 from portal.audit import services as audit
 from portal.campaigns import audience, schedule
 from portal.campaigns.models import DISCHARGED, Assignment, Campaign, Exemption, Kind
@@ -29,6 +29,7 @@ from portal.jobs import Job
 from portal.people.models import Person
 
 BATCH = 2000
+FIRST = UUID(int=0)  # before everybody, by id
 
 
 def give(campaign: Campaign, *, only: UUID | None = None) -> int:
@@ -36,7 +37,8 @@ def give(campaign: Campaign, *, only: UUID | None = None) -> int:
 
     `only`: to this person alone. Raises IntegrityError when somebody else gave them first.
     """
-    people = db.session.execute(_next(campaign, only)).all()
+    waiting = _next(campaign)
+    people = db.session.execute(waiting.where(Person.id == only) if only else waiting).all()
     if people:
         _give(campaign, people)
     return len(people)
@@ -115,15 +117,14 @@ def is_to_have(campaign: Campaign) -> ColumnElement[bool]:
     )
 
 
-def _next(campaign: Campaign, only: UUID | None) -> Select[*tuple[Any, ...]]:
+def _next(campaign: Campaign) -> Select[*tuple[Any, ...]]:
     since = _last_signed(campaign.course_version_id, Assignment.course_version_id)
-    query = (
+    return (
         select(Person.id, Person.department, Person.started_on, since.label("since"))
         .where(is_to_have(campaign))
         .order_by(Person.id)
         .limit(BATCH)
     )
-    return query.where(Person.id == only) if only else query
 
 
 def _signings(version_id: UUID) -> Select[*tuple[Any, ...]]:
@@ -160,6 +161,7 @@ def _give(campaign: Campaign, people: Iterable[Row[*tuple[Any, ...]]]) -> None:
     holidays = db.settings().holidays if campaign.business_days else None
     rows = [
         {
+            "id": uuid4(),
             "campaign_id": campaign.id,
             "person_id": person.id,
             "course_version_id": campaign.course_version_id,
@@ -175,9 +177,8 @@ def _give(campaign: Campaign, people: Iterable[Row[*tuple[Any, ...]]]) -> None:
         }
         for person in people
     ]
-    given: Sequence[UUID] = db.session.scalars(
-        insert(Assignment).returning(Assignment.id), rows
-    ).all()
+    db.session.execute(insert(Assignment), rows)
+    given = [row["id"] for row in rows]
     audit.record_many("assignment.created", subjects=given, actor=None, campaign=str(campaign.id))
 
 
@@ -207,14 +208,23 @@ def _due(limit: int) -> list[str]:
 
 
 def _do(campaign_id: str) -> None:
-    """Give out duties, a batch in each transaction, so that others can write in between."""
-    given = BATCH
-    while given:
+    """Give out duties, a batch in each transaction, so that others can write in between.
+
+    A batch begins behind the last one: it does not look through those who have theirs. The end is
+    a look from the first on that finds nobody, since people join meanwhile.
+    """
+    behind = FIRST
+    while True:
         with db.transaction() as session:
             campaign = session.get_one(Campaign, UUID(campaign_id))
-            given = give(campaign)
-            if not given:
+            people = session.execute(_next(campaign).where(Person.id > behind)).all()
+            if people:
+                _give(campaign, people)
+            elif behind == FIRST:
                 campaign.filled_at = db.utc_now()
+                return
+        behind = people[-1].id if people else FIRST
+        jobs.renew(FILL.name, campaign_id)
 
 
 FILL = Job("fill", _due, _do)

@@ -107,7 +107,7 @@ class Assignment(Base):
     __table_args__ = (
         UniqueConstraint("campaign_id", "person_id"),
         Index(None, "campaign_id", "department", "status"),
-        Index(None, "campaign_id", "status", "due_on"),
+        Index(None, "campaign_id", "status", "due_on", "paused_on"),
         Index(None, "waived_until"),
         Index(None, "paused_on"),
     )

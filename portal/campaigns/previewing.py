@@ -58,19 +58,29 @@ class Counts:
 def count(campaign: Campaign) -> tuple[Counts, list[tuple[str, int]]]:
     """How many people get the duty and how many do not, and those who do by department.
 
-    One look at everybody in the directory.
+    One look at the duties, in the department where they were given, and one at everybody else.
     """
-    asked = _asked(campaign, Person.department).subquery()
-    rows = db.session.execute(
-        select(asked.c.why, asked.c.department, func.count())
-        .group_by(asked.c.why, asked.c.department)
-        .order_by(asked.c.department)
-    ).all()
-    totals: Counter[str] = Counter()
-    for why, _department, number in rows:
+    departments = Counter(
+        dict(
+            db.session.execute(
+                select(Assignment.department, func.count())
+                .where(Assignment.campaign_id == campaign.id)
+                .group_by(Assignment.department)
+            ).all()
+        )
+    )
+    totals = Counter({"in": departments.total()})
+    others = _asked(campaign, Person.department).where(_Duty.id.is_(None)).subquery()
+    for why, department, number in db.session.execute(
+        select(others.c.why, others.c.department, func.count()).group_by(
+            others.c.why, others.c.department
+        )
+    ):
         totals[why] += number
+        if why == "in":
+            departments[department] += number
     counts = Counts(*(totals[key] for key in ("in", "exempt", "signed", "same", "out")))
-    return counts, [(department, number) for why, department, number in rows if why == "in"]
+    return counts, sorted(departments.items())
 
 
 def list_people(campaign: Campaign, group: Group, *, name: str, page: int) -> list[Line]:

@@ -14,13 +14,14 @@ class Person(Base):
     """Anyone in the directory: employee, contractor, leaver. Never deleted."""
 
     __tablename__ = "people"
+    __table_args__ = (Index(None, "sort_name", "id"),)  # with the id: a list is read in it alone
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
     directory_id: Mapped[str] = mapped_column(String(64), unique=True)  # entryUUID or objectGUID
     username: Mapped[str] = mapped_column(String(200), index=True)
     full_name: Mapped[str] = mapped_column(String(200))
     family_name: Mapped[str] = mapped_column(String(200), default="")
-    sort_name: Mapped[str] = mapped_column(String(200), index=True)  # folded, family name first
+    sort_name: Mapped[str] = mapped_column(String(200))  # folded, family name first
     email: Mapped[str] = mapped_column(String(320), default="")
     language: Mapped[str] = mapped_column(String(10), default="")  # preferred; empty: not known
     department: Mapped[str] = mapped_column(String(200), default="")

@@ -14,7 +14,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Row, Select, exists, false, func, insert, or_, select, update
 from sqlalchemy.orm import aliased
 
-from portal import db
+from portal import db, jobs
 from portal.campaigns.models import DISCHARGED, Assignment, Campaign
 from portal.campaigns.schedule import is_business_day
 from portal.jobs import Job
@@ -61,9 +61,12 @@ def remind(today: date) -> ReminderRun:
         due_dates = _due_dates(today, schedule.open_window(today, last_run))
     if done is not None:
         return done
-    while people := _next_people(due_dates, today):
+    behind = UUID(int=0)  # a batch does not look through those before it
+    while people := _next_people(due_dates, today, behind):
         with db.transaction():
             _remind(people, due_dates, today)
+        behind = people[-1].id
+        jobs.renew(REMIND.name, today.isoformat())
     while managers := _next_managers(today):
         with db.transaction():
             _tell(managers, today)
@@ -145,13 +148,18 @@ def _open_duties(
     )
 
 
-def _next_people(due_dates: list[tuple[UUID, date, int]], today: date) -> Sequence[Person]:
+def _next_people(
+    due_dates: list[tuple[UUID, date, int]], today: date, behind: UUID
+) -> Sequence[Person]:
     if not due_dates:
         return []
+    owes = _open_duties(due_dates, today).where(Assignment.person_id == Person.id)
     with db.reading() as session:
-        chosen = _open_duties(due_dates, today).with_only_columns(Assignment.person_id).distinct()
         return session.scalars(
-            select(Person).where(Person.id.in_(chosen)).order_by(Person.id).limit(BATCH)
+            select(Person)
+            .where(Person.id > behind, owes.correlate(Person).exists())
+            .order_by(Person.id)
+            .limit(BATCH)
         ).all()
 
 

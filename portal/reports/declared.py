@@ -1,6 +1,6 @@
 """What people declared about themselves: HR's list, of one campaign."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -47,9 +47,10 @@ def each_line(campaign_id: UUID) -> Iterator[Line]:
 def _answers(campaign_id: UUID, everything: bool) -> Select[Any]:
     mine = select(Assignment.id).where(Assignment.campaign_id == campaign_id)
     outcome = StepDone.answer["outcome"].as_string()
+    asked = _asked(campaign_id)
     latest = (
         select(func.max(StepDone.id))
-        .where(StepDone.assignment_id.in_(mine), outcome.is_not(None))
+        .where(StepDone.assignment_id.in_(mine), StepDone.step.in_({step.key for step in asked}))
         .group_by(StepDone.assignment_id, StepDone.step)
     )
     query = (
@@ -67,21 +68,26 @@ def _answers(campaign_id: UUID, everything: bool) -> Select[Any]:
         .where(StepDone.id.in_(latest))
         .order_by(Person.sort_name, Person.id, StepDone.id)
     )
-    return query if everything else query.where(outcome.not_in(_settled(campaign_id)))
+    return query if everything else query.where(outcome.not_in(_settled(asked)))
 
 
-def _settled(campaign_id: UUID) -> set[str]:
-    """Outcomes that ask nothing of HR by the course's own words, or are decided under scope."""
+def _asked(campaign_id: UUID) -> list[AboutYou]:
+    """What the courses of the campaign ask people about themselves."""
     versions = db.session.scalars(
         select(Assignment.course_version_id).where(Assignment.campaign_id == campaign_id).distinct()
     )
-    return {*SCOPE} | {
-        outcome.id
+    return [
+        step
         for version_id in versions
         for step in courses.get_course(version_id).steps()
         if isinstance(step, AboutYou)
-        for outcome in step.outcomes
-        if outcome.is_settled
+    ]
+
+
+def _settled(asked: Iterable[AboutYou]) -> set[str]:
+    """Outcomes that ask nothing of HR by the course's own words, or are decided under scope."""
+    return {*SCOPE} | {
+        outcome.id for step in asked for outcome in step.outcomes if outcome.is_settled
     }
 
 

@@ -61,6 +61,7 @@ def who_has_signed() -> ResponseReturnValue:
         sort=sort,
         descending=descending,
         page=min(page, pages),
+        count=count,
     )
     return render_template(
         "reports/who_has_signed.html",

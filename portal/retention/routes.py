@@ -28,7 +28,7 @@ def overview() -> ResponseReturnValue:
         "retention/overview.html",
         rules=services.list_rules(),
         holds=services.list_holds(),
-        lists=[(each, services.count_items(each.id)) for each in services.list_lists()[:10]],
+        lists=services.list_lists(),
         contract_rule=services.find_contract_rule(),
         past=past,
         held=held,

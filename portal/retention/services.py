@@ -199,29 +199,36 @@ def get_list(list_id: UUID) -> DisposalList:
     return found
 
 
-def list_lists() -> Sequence[DisposalList]:
-    """All lists, newest first."""
-    return db.session.scalars(
-        select(DisposalList).order_by(DisposalList.made_at.desc()).limit(50)
+def list_lists() -> list[tuple[DisposalList, Counts]]:
+    """The last lists and how far each is, newest first."""
+    lists = db.session.scalars(
+        select(DisposalList).order_by(DisposalList.made_at.desc()).limit(10)
     ).all()
+    counts = _count_items([each.id for each in lists])
+    return [(each, counts.get(each.id, Counts(0, 0, 0))) for each in lists]
 
 
 def count_items(list_id: UUID) -> Counts:
     """How far a list is."""
+    return _count_items([list_id]).get(list_id, Counts(0, 0, 0))
+
+
+def _count_items(list_ids: Sequence[UUID]) -> dict[UUID, Counts]:
     items = union_all(
         *(
-            select(kind.kept_because, kind.done_at).where(kind.list_id == list_id)
+            select(kind.list_id, kind.kept_because, kind.done_at).where(kind.list_id.in_(list_ids))
             for kind in (DisposalItem, DisposalPerson)
         )
     ).subquery()
-    row = db.session.execute(
+    rows = db.session.execute(
         select(
+            items.c.list_id,
             func.count(),
             func.count().filter(items.c.kept_because != ""),
             func.count().filter(items.c.done_at.is_not(None)),
-        ).select_from(items)
-    ).one()
-    return Counts(*row)
+        ).group_by(items.c.list_id)
+    )
+    return {list_id: Counts(*counts) for list_id, *counts in rows}
 
 
 def list_items(list_id: UUID, *, page: int) -> list[Line]:

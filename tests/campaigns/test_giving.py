@@ -1,4 +1,5 @@
 from datetime import UTC, date, datetime, timedelta
+from uuid import UUID
 
 from sqlalchemy import select
 
@@ -48,6 +49,25 @@ def test_a_launch_gives_everyone_in_the_audience_their_duty_by_the_worker(app):
     assert people_of(campaign) == {ada.id}
     assert campaign.filled_at is not None
     assert giving.FILL.due(10) == []
+
+
+def test_who_joins_while_a_launch_is_under_way_gets_the_duty_with_it(app, monkeypatch):
+    ada = make_person("Ada Lovelace")
+    campaign = a_draft()
+    planning.launch(campaign, by=identify(make_hr()))
+    db.finish(keep=True)
+    give, joiners = giving._give, [UUID(int=1)]
+
+    def give_and_let_join(*words):
+        give(*words)
+        while joiners:
+            make_person("Grace Hopper", id=joiners.pop())  # before all others, by id
+
+    monkeypatch.setattr(giving, "_give", give_and_let_join)
+    jobs.run_once(giving.FILL)
+
+    db.session.expire_all()
+    assert people_of(campaign) == {ada.id, UUID(int=1)}
 
 
 def test_a_draft_gives_nothing(app):
