@@ -34,7 +34,6 @@ SLICES = {
     "contractors": "/contractors",
     "attestations": "/attestations",
     "reports": "/reports",
-    "audit": "/audit",
     "courses": "/courses",
     "site": "/",
 }
@@ -198,10 +197,6 @@ def _dress_pages(app: Flask, settings: Settings) -> None:
     @app.template_filter("size")
     def _size(value: int) -> str:
         return dates.size(value, language())
-
-    @app.template_filter("iso_day")
-    def _iso_day(value: datetime) -> str:
-        return value.astimezone(settings.zone).date().isoformat()
 
     @app.template_filter("moment")
     def _moment(value: datetime) -> str:
