@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import func, select, update
 
 from portal import db
+from portal.app import create_app
 from portal.attestations import sealing
 from portal.attestations.models import Attestation, Evidence
 from portal.campaigns.models import Assignment, Campaign, Status
@@ -46,6 +47,42 @@ def test_a_database_that_does_not_answer_is_one_line_and_not_a_traceback(tmp_pat
     assert done.returncode == 1
     assert done.stderr.startswith("Error: Database: connection failed")
     assert "Traceback" not in done.stderr
+
+
+NEED_TABLES = (
+    ["work"],
+    ["retry"],
+    ["publish"],
+    ["sync-people"],
+    ["break-glass", "Pat Lee", "--reason=x"],
+    [
+        *("open-campaign", "k", "--title=T", "--kind=annual", "--course=annual-attestation"),
+        *("--audience=employee", "--opens-on=2027-01-01", "--due-on=2027-01-30"),
+    ],
+    ["remind"],
+    ["doctor"],
+    ["verify-audit"],
+    ["seed"],
+)
+
+
+@pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgresql", marks=pytest.mark.server)])
+def test_a_database_without_tables_is_one_line_with_the_remedy(settings, request, kind):
+    url = f"sqlite:///{settings.data_dir}/new.sqlite3"
+    if kind == "postgresql":
+        server = request.getfixturevalue("postgres")
+        servers.create_database(server, "bare")
+        url = f"{server}/bare"
+    app = create_app(replace(settings, database_url=url))
+
+    for words in NEED_TABLES:
+        result = app.test_cli_runner().invoke(args=["portal", *words])
+        said = (result.output, result.exit_code)
+        assert said == (
+            "Error: The database does not have the tables of this version. Run: portal migrate\n",
+            1,
+        ), words
+    app.extensions["engine"].dispose()
 
 
 def test_the_courses_of_the_repository_are_in_order(run):
