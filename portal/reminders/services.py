@@ -23,7 +23,8 @@ from portal.people.models import Person
 from portal.reminders import schedule
 from portal.reminders.models import Reminder, ReminderRun
 
-BATCH = 1000
+LOOK = 1000  # people who are looked up at once
+BATCH = 100  # people in one transaction: on SQLite nobody else can write meanwhile
 BEGINS = time(7)  # in the morning, City time
 REMINDER, NUDGE, LIST = "reminder", "nudge", "list"
 
@@ -62,15 +63,21 @@ def remind(today: date) -> ReminderRun:
     if done is not None:
         return done
     while people := _next_people(due_dates, today):
-        with db.transaction():
-            _remind(people, due_dates, today)
+        for batch in _batches(people):
+            with db.transaction():
+                _remind(batch, due_dates, today)
     while managers := _next_managers(today):
-        with db.transaction():
-            _tell(managers, today)
+        for batch in _batches(managers):
+            with db.transaction():
+                _tell(batch, today)
     with db.transaction() as session:
         run = ReminderRun(day=today, **_count(today))
         session.add(run)
     return run
+
+
+def _batches(people: Sequence[Person]) -> Iterable[Sequence[Person]]:
+    return (people[at : at + BATCH] for at in range(0, len(people), BATCH))
 
 
 def nudge(person: Person, *, by: UUID, today: date) -> bool:
@@ -151,7 +158,7 @@ def _next_people(due_dates: list[tuple[UUID, date, int]], today: date) -> Sequen
     with db.reading() as session:
         chosen = _open_duties(due_dates, today).with_only_columns(Assignment.person_id).distinct()
         return session.scalars(
-            select(Person).where(Person.id.in_(chosen)).order_by(Person.id).limit(BATCH)
+            select(Person).where(Person.id.in_(chosen)).order_by(Person.id).limit(LOOK)
         ).all()
 
 
@@ -231,7 +238,7 @@ def _next_managers(today: date) -> Sequence[Person]:
                 ~_reminded(Person.id, today, LIST),
             )
             .order_by(Person.id)
-            .limit(BATCH)
+            .limit(LOOK)
         ).all()
 
 
