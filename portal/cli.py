@@ -106,8 +106,11 @@ def publish(keys: tuple[str, ...]) -> None:
 
     folder = _settings().content_dir
     for key in keys or content.list_keys(folder):
-        with db.transaction():
-            version = services.publish(folder, key)
+        try:
+            with db.transaction():
+                version = services.publish(folder, key)
+        except content.ContentInvalid as fault:
+            raise click.ClickException(f"{key} is not published.\n{fault}") from None
         click.echo(f"{key}: version {version.number}, {version.content_hash[:12]}")
 
 

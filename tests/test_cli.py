@@ -102,6 +102,19 @@ def test_a_mistake_in_a_course_is_reported_with_file_line_and_remedy(run, app, t
     assert "minutes" in said
 
 
+def test_a_course_with_mistakes_is_not_published_and_each_is_a_line(run, app, tmp_path):
+    course = tmp_path / "broken"
+    course.mkdir()
+    (course / "course.yaml").write_text("title: Broken\nminits: 5\n")
+    app.extensions["settings"] = replace(app.extensions["settings"], content_dir=tmp_path)
+
+    said, code = run("publish")
+
+    assert code == 1
+    assert said.startswith("Error: broken is not published.\nbroken/course.yaml")
+    assert "Did you mean “minutes”?" in said
+
+
 def test_publishing_twice_keeps_the_version(run):
     first, _ = run("publish", "annual-attestation")
     second, _ = run("publish", "annual-attestation")
