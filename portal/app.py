@@ -187,8 +187,9 @@ def _dress_pages(app: Flask, settings: Settings) -> None:
     app.context_processor(lambda: {"csrf_token": csrf_token})
 
     @app.template_filter("day")
-    def _day(value: date) -> str:
-        return dates.day(value, language())
+    def _day(value: date | str) -> str:
+        """The day in words; a history keeps it as text."""
+        return dates.day(date.fromisoformat(value) if isinstance(value, str) else value, language())
 
     @app.template_filter("local_day")
     def _local_day(value: datetime) -> str:

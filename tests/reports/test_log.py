@@ -6,6 +6,7 @@ import pytest
 from portal import db
 from portal.audit import services as audit
 from portal.campaigns import deciding
+from portal.people.models import PersonChange
 from portal.people.services import identify
 from portal.reports import log, log_words
 from tests.factories import (
@@ -148,3 +149,18 @@ def test_a_page_that_there_is_not_is_the_first(app, sign_in, page):
     browser = sign_in(make_hr())
 
     assert browser.get(f"/reports/log?page={page}").status_code == 200
+
+
+def test_a_persons_history_tells_days_in_words(app, sign_in):
+    ada = make_person("Ada Lovelace")
+    for what, before, after in (
+        ("returned", "2026-01-30", ""),
+        ("contract", "2026-02-28", "2026-03-31"),
+    ):
+        db.session.add(PersonChange(person_id=ada.id, what=what, before=before, after=after))
+    browser = sign_in(make_hr())
+
+    page = browser.get(f"/reports/people/{ada.id}").text
+
+    assert "came back (had left January 30, 2026)" in page
+    assert "last day: February 28, 2026 → March 31, 2026" in page
