@@ -36,7 +36,6 @@ SLICES = {
     "contractors": "/contractors",
     "attestations": "/attestations",
     "reports": "/reports",
-    "audit": "/audit",
     "courses": "/courses",
     "site": "/",
 }
@@ -202,8 +201,9 @@ def _dress_pages(app: Flask, settings: Settings) -> None:
     app.context_processor(lambda: {"csrf_token": csrf_token})
 
     @app.template_filter("day")
-    def _day(value: date) -> str:
-        return dates.day(value, language())
+    def _day(value: date | str) -> str:
+        """The day in words; a history keeps it as text."""
+        return dates.day(date.fromisoformat(value) if isinstance(value, str) else value, language())
 
     @app.template_filter("local_day")
     def _local_day(value: datetime) -> str:
@@ -212,10 +212,6 @@ def _dress_pages(app: Flask, settings: Settings) -> None:
     @app.template_filter("size")
     def _size(value: int) -> str:
         return dates.size(value, language())
-
-    @app.template_filter("iso_day")
-    def _iso_day(value: datetime) -> str:
-        return value.astimezone(settings.zone).date().isoformat()
 
     @app.template_filter("moment")
     def _moment(value: datetime) -> str:

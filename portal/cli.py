@@ -7,27 +7,40 @@ so that the web server does not carry it.
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 from flask import Flask, current_app
-from flask.cli import AppGroup
-from sqlalchemy.exc import OperationalError
+from flask.cli import AppGroup, ScriptInfo
+from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from portal import db
 from portal.config import Settings
 
 
 class Commands(AppGroup):
-    """Our commands; a database that does not answer is one line."""
+    """Our commands; a database that does not answer, or has no tables yet, is one line."""
 
     def invoke(self, ctx: click.Context) -> object:
-        """Raises ClickException where the database does not answer."""
+        """Raises ClickException where the database does not answer or was not migrated."""
         try:
             return super().invoke(ctx)
-        except OperationalError as fault:
-            raise click.ClickException(f"Database: {fault.orig}") from fault
+        except (OperationalError, ProgrammingError) as fault:
+            words = f"Database: {fault.orig}"
+            if _is_behind(ctx.ensure_object(ScriptInfo).load_app()):
+                words = "The database does not have the tables of this version. Run: portal migrate"
+            raise click.ClickException(words) from fault
+
+
+def _is_behind(app: Flask) -> bool:
+    """Whether the database answers and is not at this version."""
+    from portal.migrations import is_current
+
+    with suppress(OperationalError):
+        return not is_current(app.extensions["engine"])
+    return False
 
 
 group = Commands("portal", help="Run and check the portal.")
@@ -55,6 +68,8 @@ def work() -> None:
     from portal.attestations import sealing
     from portal.worker import JOBS
 
+    with db.reading():
+        jobs.is_alive()  # without tables it ends here, with a word about them
     os.nice(10)
     stop = jobs.stop_on_signals()
     sealing.warm()
@@ -91,8 +106,11 @@ def publish(keys: tuple[str, ...]) -> None:
 
     folder = _settings().content_dir
     for key in keys or content.list_keys(folder):
-        with db.transaction():
-            version = services.publish(folder, key)
+        try:
+            with db.transaction():
+                version = services.publish(folder, key)
+        except content.ContentInvalid as fault:
+            raise click.ClickException(f"{key} is not published.\n{fault}") from None
         click.echo(f"{key}: version {version.number}, {version.content_hash[:12]}")
 
 

@@ -146,8 +146,12 @@ def prepare() -> int:
     upgrade(app.extensions["engine"])
     with app.app_context():
         for key in content.list_keys(settings.content_dir):
-            with db.transaction():
-                courses.publish(settings.content_dir, key)
+            try:
+                with db.transaction():
+                    courses.publish(settings.content_dir, key)
+            except content.ContentInvalid as fault:
+                print(f"{key} is not published.\n{fault}", file=sys.stderr)
+                return 1
         _wait_for_port(settings.demo_directory_port)
         with suppress(Refused):  # one that was cut short before: the worker ends it
             syncing.run_now(current_door())

@@ -168,7 +168,7 @@ def init_app(app: Flask) -> None:
         return refusal_page(
             503,
             _("Try again in a moment"),
-            _("The portal is busy. What you had saved before is safe."),
+            _("The portal is busy. What you had saved before is safe. Go back, and send it again."),
             reference=reference,
         )
 

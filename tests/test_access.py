@@ -84,8 +84,8 @@ FOR_HR = {
     "reports.request_export",
     "reports.export",
     "reports.export_file",
-    "audit.log",
-    "audit.checkpoint",
+    "reports.log",
+    "reports.checkpoint",
     "campaigns.overview",
     "campaigns.new",
     "campaigns.campaign",
@@ -167,7 +167,7 @@ LEADS = {
 }
 MAIL = {"full_name": "A", "manager": "B", "until": date(2030, 1, 30), "link": "/team/"}
 # There may be no such checkpoint; a POST without a kind of file is refused.
-MAY_BE_GONE = {"reports.records_zip_at", "audit.checkpoint"}
+MAY_BE_GONE = {"reports.records_zip_at", "reports.checkpoint"}
 UNSET = {"site.mark", "people.sso_again"}  # 404 for everyone until a mark, or a provider, is set
 NEEDS_SOMEBODY = UNSET - {"people.sso_again"}
 DAY = date(2028, 1, 30)

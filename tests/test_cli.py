@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import func, select, update
 
 from portal import db
+from portal.app import create_app
 from portal.attestations import sealing
 from portal.attestations.models import Attestation, Evidence
 from portal.campaigns.models import Assignment, Campaign, Status
@@ -48,6 +49,42 @@ def test_a_database_that_does_not_answer_is_one_line_and_not_a_traceback(tmp_pat
     assert "Traceback" not in done.stderr
 
 
+NEED_TABLES = (
+    ["work"],
+    ["retry"],
+    ["publish"],
+    ["sync-people"],
+    ["break-glass", "Pat Lee", "--reason=x"],
+    [
+        *("open-campaign", "k", "--title=T", "--kind=annual", "--course=annual-attestation"),
+        *("--audience=employee", "--opens-on=2027-01-01", "--due-on=2027-01-30"),
+    ],
+    ["remind"],
+    ["doctor"],
+    ["verify-audit"],
+    ["seed"],
+)
+
+
+@pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgresql", marks=pytest.mark.server)])
+def test_a_database_without_tables_is_one_line_with_the_remedy(settings, request, kind):
+    url = f"sqlite:///{settings.data_dir}/new.sqlite3"
+    if kind == "postgresql":
+        server = request.getfixturevalue("postgres")
+        servers.create_database(server, "bare")
+        url = f"{server}/bare"
+    app = create_app(replace(settings, database_url=url))
+
+    for words in NEED_TABLES:
+        result = app.test_cli_runner().invoke(args=["portal", *words])
+        said = (result.output, result.exit_code)
+        assert said == (
+            "Error: The database does not have the tables of this version. Run: portal migrate\n",
+            1,
+        ), words
+    app.extensions["engine"].dispose()
+
+
 def test_the_courses_of_the_repository_are_in_order(run):
     assert run("check-content") == ("The courses are in order.\n", 0)
 
@@ -63,6 +100,19 @@ def test_a_mistake_in_a_course_is_reported_with_file_line_and_remedy(run, app, t
     assert code == 1
     assert "broken/course.yaml:2:" in said
     assert "minutes" in said
+
+
+def test_a_course_with_mistakes_is_not_published_and_each_is_a_line(run, app, tmp_path):
+    course = tmp_path / "broken"
+    course.mkdir()
+    (course / "course.yaml").write_text("title: Broken\nminits: 5\n")
+    app.extensions["settings"] = replace(app.extensions["settings"], content_dir=tmp_path)
+
+    said, code = run("publish")
+
+    assert code == 1
+    assert said.startswith("Error: broken is not published.\nbroken/course.yaml")
+    assert "Did you mean “minutes”?" in said
 
 
 def test_publishing_twice_keeps_the_version(run):

@@ -2,7 +2,16 @@
 
 from uuid import UUID
 
-from flask import Blueprint, Response, current_app, redirect, render_template, request, url_for
+from flask import (
+    Blueprint,
+    Response,
+    current_app,
+    redirect,
+    render_template,
+    request,
+    session,
+    url_for,
+)
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_login import current_user
@@ -228,14 +237,22 @@ def verify_number(number: str) -> ResponseReturnValue:
     ), 200 if fact else 404
 
 
-@bp.post("/verify/file")
+@bp.route("/verify/file", methods=["GET", "POST"])
 @public
 def verify_file() -> ResponseReturnValue:
-    """Say whether an uploaded copy is ours and unchanged. The file is not kept."""
+    """Say whether an uploaded copy is ours and unchanged. The file is not kept.
+
+    The answer waits in the browser's session: a reload does not send the file again.
+    """
+    if request.method == "GET":
+        verdict = verifying.Verdict.from_session(session.get("verdict"))
+        if verdict is None:
+            return redirect(url_for(".verify"))
+        return render_template("attestations/verify_file.html", verdict=verdict)
     form = forms.UploadForm()
     if not form.validate_on_submit():
         return render_template(
             "attestations/verify.html", form=forms.NumberForm(formdata=None), upload=form
         ), 422
-    verdict = verifying.verify_upload(form.file.data.read())
-    return render_template("attestations/verify_file.html", verdict=verdict)
+    session["verdict"] = verifying.verify_upload(form.file.data.read()).to_session()
+    return redirect(url_for(".verify_file"))

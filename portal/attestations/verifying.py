@@ -8,9 +8,10 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
 from flask_babel import gettext, ngettext
 from sqlalchemy import String, cast, select
@@ -26,6 +27,9 @@ _: Callable[..., str] = gettext
 
 MOST_BYTES = 10 * 1024 * 1024
 """Longer files are not ours; the longest record has a few hundred kilobytes."""
+
+KEPT = timedelta(minutes=15)
+"""How long an answer can be read again without the file."""
 
 _NUMBER = re.compile(
     re.escape(NUMBER_LINE) + rb"([!-~]{1,40})\r?\n"
@@ -73,6 +77,19 @@ class Verdict:
             Outcome.UNREGISTERED: _("Our seal is on it, but it is not in our register"),
             Outcome.NOT_OURS: _("This is not one of our records"),
         }[self.outcome]
+
+    def to_session(self) -> dict[str, Any]:
+        """Plain values for the browser's session, where the answer waits for its page."""
+        return {**asdict(self), "at": db.utc_now()}
+
+    @classmethod
+    def from_session(cls, kept: dict[str, Any] | None) -> "Verdict | None":
+        """What `to_session` gave; None where there is nothing, or nothing of late."""
+        if kept is None or db.utc_now() - kept["at"] > KEPT:
+            return None
+        values = {name: value for name, value in kept.items() if name != "at"}
+        values["outcome"] = Outcome(kept["outcome"])
+        return cls(**values | {"change": Change(kept["change"]) if kept["change"] else None})
 
 
 @dataclass(frozen=True)

@@ -28,17 +28,16 @@ from portal.courses.models import CourseVersion
 from portal.jobs import Job
 from portal.people.models import Person
 
-BATCH = 2000
-FIRST = UUID(int=0)  # before everybody, by id
+BATCH = 200
+"""People in one transaction: on SQLite nobody else can write meanwhile."""
 
 
-def give(campaign: Campaign, *, only: UUID | None = None) -> int:
-    """Give their duty to those who should have it and do not, `BATCH` at most; returns how many.
+def give(campaign: Campaign, *, only: Sequence[UUID] | None = None) -> int:
+    """Give their duty to all who should have it and do not; returns how many.
 
-    `only`: to this person alone. Raises IntegrityError when somebody else gave them first.
+    `only`: to none but these. Raises IntegrityError when somebody else gave them first.
     """
-    waiting = _next(campaign)
-    people = db.session.execute(waiting.where(Person.id == only) if only else waiting).all()
+    people = db.session.execute(_to_give(campaign, only)).all()
     if people:
         _give(campaign, people)
     return len(people)
@@ -117,14 +116,14 @@ def is_to_have(campaign: Campaign) -> ColumnElement[bool]:
     )
 
 
-def _next(campaign: Campaign) -> Select[*tuple[Any, ...]]:
+def _to_give(campaign: Campaign, only: Sequence[UUID] | None) -> Select[*tuple[Any, ...]]:
     since = _last_signed(campaign.course_version_id, Assignment.course_version_id)
-    return (
+    query = (
         select(Person.id, Person.department, Person.started_on, since.label("since"))
         .where(is_to_have(campaign))
         .order_by(Person.id)
-        .limit(BATCH)
     )
+    return query if only is None else query.where(Person.id.in_(only))
 
 
 def _signings(version_id: UUID) -> Select[*tuple[Any, ...]]:
@@ -208,23 +207,21 @@ def _due(limit: int) -> list[str]:
 
 
 def _do(campaign_id: str) -> None:
-    """Give out duties, a batch in each transaction, so that others can write in between.
+    """Give out duties: who is to have one is asked before, and a batch goes into a transaction."""
+    key = UUID(campaign_id)
+    while people := _who_is_to_have(key):
+        for at in range(0, len(people), BATCH):
+            with db.transaction() as session:
+                give(session.get_one(Campaign, key), only=people[at : at + BATCH])
+            jobs.renew(FILL.name, campaign_id)
+    with db.transaction() as session:
+        session.get_one(Campaign, key).filled_at = db.utc_now()
 
-    A batch begins behind the last one: it does not look through those who have theirs. The end is
-    a look from the first on that finds nobody, since people join meanwhile.
-    """
-    behind = FIRST
-    while True:
-        with db.transaction() as session:
-            campaign = session.get_one(Campaign, UUID(campaign_id))
-            people = session.execute(_next(campaign).where(Person.id > behind)).all()
-            if people:
-                _give(campaign, people)
-            elif behind == FIRST:
-                campaign.filled_at = db.utc_now()
-                return
-        behind = people[-1].id if people else FIRST
-        jobs.renew(FILL.name, campaign_id)
+
+def _who_is_to_have(campaign_id: UUID) -> Sequence[UUID]:
+    with db.reading() as session:
+        campaign = session.get_one(Campaign, campaign_id)
+        return session.scalars(select(Person.id).where(is_to_have(campaign))).all()
 
 
 FILL = Job("fill", _due, _do)

@@ -146,7 +146,10 @@ def launch(campaign: Campaign, *, by: Identity) -> None:
 
 
 def why_not_launch(campaign: Campaign, *, today: date) -> str:
-    """Why a draft cannot be launched, in words; empty if it can."""
+    """Why a draft cannot be launched, in words; empty if it can.
+
+    One that begins later, or waits for people who join, may have nobody today.
+    """
     why = ""
     if campaign.due_on and campaign.due_on < today:
         why = _("The due date is over. Set a later one first.")
@@ -154,6 +157,10 @@ def why_not_launch(campaign: Campaign, *, today: date) -> str:
         why = _("Nobody in the directory has “%(value)s”. Mend the audience.", value=unknown[0])
     elif not giving.count_people(giving.in_audience(campaign)):
         why = _("Nobody is in the audience. Change it first.")
+    elif campaign.kind is Kind.ONBOARDING or campaign.opens_on > today:
+        pass
+    elif not giving.count_people(giving.is_to_have(campaign)):
+        why = _("Nobody would get it: all are left out, as the numbers above say.")
     return why
 
 

@@ -92,8 +92,7 @@ def open_campaign(plan: Plan) -> Campaign:
         db.session.add(campaign)
         db.session.flush()
         audit.record("campaign.launched", subject=campaign.id, actor=None, key=plan.key)
-    while giving.give(campaign):
-        pass
+    giving.give(campaign)
     return campaign
 
 
@@ -107,7 +106,7 @@ def assign_open(person: Identity, *, today: date) -> None:
     try:
         with db.transaction() as session:
             for campaign in session.scalars(select(Campaign).where(Campaign.id.in_(waiting))):
-                giving.give(campaign, only=person.id)
+                giving.give(campaign, only=[person.id])
     except IntegrityError:
         return  # another tab was faster; the duty is there
 

@@ -83,7 +83,6 @@ def invite_many() -> ResponseReturnValue:
     form, rows = forms.BulkForm(), []
     if form.validate_on_submit():
         try:
-            rows = bulk.read(form.text.data, by=current_user)
             if "confirm" in request.form:
                 mailed, letters = bulk.invite(form.text.data, by=current_user)
                 if mailed:
@@ -103,6 +102,8 @@ def invite_many() -> ResponseReturnValue:
                         )
                     )
                 return redirect(url_for(".overview"))
+            with db.reading():  # only a look: others can write meanwhile
+                rows = bulk.read(form.text.data, by=current_user)
         except Refused as refusal:
             form.file.errors, rows = [str(refusal)], []
     return render_template(

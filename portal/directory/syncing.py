@@ -9,7 +9,7 @@ import logging
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime, time, timedelta
-from typing import Any
+from typing import TypeVar
 from uuid import UUID
 
 from flask_babel import gettext as _
@@ -30,11 +30,12 @@ from portal.people.registering import come_back, in_force, leave
 from portal.people.services import Identity
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 AT_NIGHT = time(2)  # the clock's reading, in the City's time
 LEAST_SHARE = 90  # per cent of the last good reading
 ALWAYS_ALLOWED = 5  # leavers in one reading, however small the City
-BATCH = 500  # people in one transaction: others want to write, too
+BATCH = 200  # people in one transaction: others want to write, too
 LONGEST = timedelta(minutes=8)  # that a reading may take
 WATCH_EVERY = timedelta(seconds=30)
 
@@ -223,12 +224,14 @@ def _apply(plan: Plan, sync_id: UUID) -> None:
     for key in plan.returned:
         with db.transaction() as session:
             come_back(session.get_one(Person, key), sync_id=sync_id)
-    with db.transaction() as session:
-        session.execute(
-            update(Person)
-            .where(Person.left_on.is_(None), Person.missed == 0)
-            .values(seen_at=db.utc_now())
-        )
+    with db.reading() as session:
+        seen = session.scalars(
+            select(Person.id).where(Person.left_on.is_(None), Person.missed == 0)
+        ).all()
+    now = db.utc_now()
+    for keys in _batches(seen):
+        with db.transaction() as session:
+            session.execute(update(Person).where(Person.id.in_(keys)).values(seen_at=now))
 
 
 def _note_roles(plan: Plan, keys: Sequence[UUID]) -> None:
@@ -242,7 +245,7 @@ def _note_roles(plan: Plan, keys: Sequence[UUID]) -> None:
             )
 
 
-def _batches(rows: Sequence[dict[str, Any]]) -> Iterable[Sequence[dict[str, Any]]]:
+def _batches(rows: Sequence[T]) -> Iterable[Sequence[T]]:
     return (rows[at : at + BATCH] for at in range(0, len(rows), BATCH))
 
 

@@ -96,8 +96,7 @@ def step(assignment_id: UUID, section: str, slug: str) -> ResponseReturnValue:
         progress=progress,
         section=part,
         step=item,
-        back=_back_address(progress, item.key),
-        **answer,
+        **{"back": _back_address(progress, item.key)} | answer,
     )
 
 
@@ -190,6 +189,7 @@ def _quiz(progress: Progress, quiz: Quiz) -> dict[str, Any] | ResponseReturnValu
         "question": question,
         "number": list(order).index(key) + 1,
         "out_of": len(order),
+        "back": _before_question(progress, quiz, list(order), key),
     }
 
 
@@ -202,7 +202,8 @@ def _scenario_result(progress: Progress, scenario: Scenario) -> dict[str, Any] |
     go_on = _after_address(progress, scenario.key)
     if choice.leads_to:
         go_on = _address(progress.duty, scenario.key, scene=choice.leads_to)
-    return {"scene": scene, "choice": choice, "go_on": go_on}
+    back = _address(progress.duty, scenario.key, scene=scene.id)
+    return {"scene": scene, "choice": choice, "go_on": go_on, "back": back}
 
 
 def _about_you_result(progress: Progress, step: AboutYou) -> dict[str, Any] | None:
@@ -211,6 +212,7 @@ def _about_you_result(progress: Progress, step: AboutYou) -> dict[str, Any] | No
         return None
     return {
         "outcome": step.get_outcome(given["outcome"]),
+        "back": _address(progress.duty, step.key),
         "go_on": _after_address(progress, step.key),
     }
 
@@ -230,6 +232,7 @@ def _quiz_result(progress: Progress, quiz: Quiz) -> dict[str, Any] | None:
             "number": order.index(asked) + 1,
             "out_of": len(order),
             "left": len(order) - len(given),
+            "back": _before_question(progress, quiz, order, asked),
             "go_on": _address(progress.duty, quiz.key),
         }
     if not attempt.submitted_at:
@@ -239,6 +242,7 @@ def _quiz_result(progress: Progress, quiz: Quiz) -> dict[str, Any] | None:
         "attempt": attempt,
         "needed": scoring.needed(len(order), quiz.rules.pass_mark),
         "wrong": [quiz.get_question(key) for key in order if not given[key].right],
+        "back": _result_address(progress, quiz.key, question=order[-1]),
         "cannot_retry": services.why_not_start(progress, quiz, now=db.utc_now()),
         "go_on": _after_address(progress, quiz.key),
     }
@@ -291,6 +295,14 @@ def _after_address(progress: Progress, key: str) -> str:
 def _back_address(progress: Progress, key: str) -> str:
     previous = progress.before(key)
     return _address(progress.duty, previous.key) if previous else url_for(".tasks")
+
+
+def _before_question(progress: Progress, quiz: Quiz, order: list[str], key: str) -> str:
+    """The result of the question before; what is answered stays answered."""
+    at = order.index(key)
+    if not at:
+        return _back_address(progress, quiz.key)
+    return _result_address(progress, quiz.key, question=order[at - 1])
 
 
 def _sign_address(progress: Progress) -> str:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine
 
 FOLDER = Path(__file__).parent
@@ -24,6 +26,13 @@ def upgrade(engine: Engine) -> None:
             astray = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
             if astray:
                 raise RuntimeError(f"Rows of {astray[0][0]} point to what is not there.")
+
+
+def is_current(engine: Engine) -> bool:
+    """Whether the database is at the newest version."""
+    with engine.connect() as connection:
+        here = MigrationContext.configure(connection).get_current_heads()
+        return set(here) == set(ScriptDirectory.from_config(config(connection)).get_heads())
 
 
 @contextmanager

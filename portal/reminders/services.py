@@ -23,7 +23,8 @@ from portal.people.models import Person
 from portal.reminders import schedule
 from portal.reminders.models import Reminder, ReminderRun
 
-BATCH = 1000
+LOOK = 1000  # people who are looked up at once
+BATCH = 100  # people in one transaction: on SQLite nobody else can write meanwhile
 BEGINS = time(7)  # in the morning, City time
 REMINDER, NUDGE, LIST = "reminder", "nudge", "list"
 
@@ -61,19 +62,25 @@ def remind(today: date) -> ReminderRun:
         due_dates = _due_dates(today, schedule.open_window(today, last_run))
     if done is not None:
         return done
-    behind = UUID(int=0)  # a batch does not look through those before it
+    behind = UUID(int=0)  # a look does not go through those before it
     while people := _next_people(due_dates, today, behind):
-        with db.transaction():
-            _remind(people, due_dates, today)
+        for batch in _batches(people):
+            with db.transaction():
+                _remind(batch, due_dates, today)
         behind = people[-1].id
         jobs.renew(REMIND.name, today.isoformat())
     while managers := _next_managers(today):
-        with db.transaction():
-            _tell(managers, today)
+        for batch in _batches(managers):
+            with db.transaction():
+                _tell(batch, today)
     with db.transaction() as session:
         run = ReminderRun(day=today, **_count(today))
         session.add(run)
     return run
+
+
+def _batches(people: Sequence[Person]) -> Iterable[Sequence[Person]]:
+    return (people[at : at + BATCH] for at in range(0, len(people), BATCH))
 
 
 def nudge(person: Person, *, by: UUID, today: date) -> bool:
@@ -159,7 +166,7 @@ def _next_people(
             select(Person)
             .where(Person.id > behind, owes.correlate(Person).exists())
             .order_by(Person.id)
-            .limit(BATCH)
+            .limit(LOOK)
         ).all()
 
 
@@ -239,7 +246,7 @@ def _next_managers(today: date) -> Sequence[Person]:
                 ~_reminded(Person.id, today, LIST),
             )
             .order_by(Person.id)
-            .limit(BATCH)
+            .limit(LOOK)
         ).all()
 
 

@@ -23,7 +23,7 @@ from portal import db
 from portal.attestations import recording
 from portal.attestations import services as attestations
 from portal.audit import services as audit
-from portal.audit.checkpoints import Signer, load_signer
+from portal.audit.checkpoints import Signer, list_checkpoints, load_signer
 from portal.campaigns import deciding, leaves, planning
 from portal.campaigns.models import STATUS_WORDS, DutyDecision
 from portal.config import Role
@@ -31,8 +31,10 @@ from portal.directory import syncing
 from portal.people import services as people
 from portal.reports import declared, downloads, exports, lists, making, queries
 from portal.reports import figures as figures_of
+from portal.reports import log as entries
 from portal.reports import questions as questions_of
 from portal.reports.forms import FiltersForm
+from portal.reports.log_words import ACTIONS
 from portal.reports.queries import NOBODY, OVERDUE, Filters, Sort
 from portal.web import requires
 
@@ -298,6 +300,40 @@ def export_file(export_id: UUID) -> ResponseReturnValue:
         download_name=found.file_name,
         conditional=True,
         etag=found.sha256,
+    )
+
+
+@bp.get("/log")
+@requires(Role.HR)
+def log() -> ResponseReturnValue:
+    """The log, newest first: all of it, one action, or what is about one thing."""
+    page = max(1, request.args.get("page", 1, type=int))
+    action, about = request.args.get("action", ""), request.args.get("about", "")
+    action = action if action in ACTIONS else ""
+    lines, has_more = entries.list_lines(page=page, action=action, subject=about)
+    return render_template(
+        "reports/log.html",
+        lines=lines,
+        has_more=has_more,
+        page=page,
+        action=action,
+        actions=ACTIONS,
+        about=about,
+        about_name=entries.name_of(about),
+    )
+
+
+@bp.get("/checkpoint.txt")
+@requires(Role.HR)
+def checkpoint() -> ResponseReturnValue:
+    """The newest signed checkpoint with the public key that it is checked with."""
+    kept = list_checkpoints()
+    if not kept:
+        abort(404)
+    return Response(
+        f"{_signer().verifier_key}\n\n{kept[0].note}",
+        mimetype="text/plain",
+        headers={"Content-Disposition": f"attachment; filename=checkpoint-{kept[0].size}.txt"},
     )
 
 

@@ -1,9 +1,12 @@
+import io
+from datetime import timedelta
+
 import pytest
 from sqlalchemy import event, func, select
 
 from portal import db
 from portal.attestations import sealing
-from portal.attestations.models import Attestation, Refusal
+from portal.attestations.models import Attestation, Evidence, Refusal
 from portal.audit.models import AuditEntry
 from portal.people import services as people
 from portal.people.door import current_door
@@ -171,11 +174,34 @@ def test_an_unknown_number_is_said_to_be_unknown(client):
     ("data", "words"), [(b"", "Choose a PDF"), (b"hello", "This file is not a PDF")]
 )
 def test_an_upload_that_is_no_pdf_is_refused_in_words(client, data, words):
-    import io
-
     given = {"file": (io.BytesIO(data), "a.pdf")} if data else {}
 
     page = client.post("/attestations/verify/file", data=given)
 
     assert page.status_code == 422
     assert words in page.text
+
+
+def test_the_answer_to_a_copy_is_read_again_without_the_file(client, clock):
+    sent = client.post("/attestations/verify/file", data={"file": (io.BytesIO(b"%PDF-1.7"), "a")})
+
+    assert (sent.status_code, sent.location) == (302, "/attestations/verify/file")
+    for _ in range(2):
+        assert "This is not one of our records" in client.get(sent.location).text
+    clock(db.utc_now() + timedelta(minutes=16))
+    assert client.get(sent.location).location == "/attestations/verify"
+
+
+def test_the_answer_names_the_record_and_its_time(client):
+    attestation = make_attestation()
+    db.finish(keep=True)
+    sealing.do(str(attestation.id))
+    pdf = db.session.scalars(select(Evidence.pdf)).one()
+    db.finish(keep=True)
+
+    sent = client.post("/attestations/verify/file", data={"file": (io.BytesIO(pdf), "a.pdf")})
+    page = client.get(sent.location)
+
+    assert "This is our record, unchanged" in page.text
+    assert attestation.number in page.text
+    assert attestation.number not in sent.location

@@ -11,7 +11,13 @@ from portal.campaigns.models import Assignment
 from portal.errors import Refused
 from portal.people.services import identify
 from tests.campaigns.test_giving import a_draft, people_of, today
-from tests.factories import make_attestation, make_campaign, make_hr, make_person
+from tests.factories import (
+    make_assignment,
+    make_attestation,
+    make_campaign,
+    make_hr,
+    make_person,
+)
 
 
 @pytest.fixture
@@ -74,6 +80,19 @@ def test_a_rule_that_nobody_fits_is_not_launched(app, harper):
 
     with pytest.raises(Refused, match="Nobody is in the audience"):
         planning.launch(campaign, by=harper)
+
+
+def test_a_campaign_that_leaves_everybody_out_is_not_launched(app, harper):
+    make_campaign()
+    make_assignment(person=make_person())
+    campaign = a_draft()
+
+    with pytest.raises(Refused, match="Nobody would get it"):
+        planning.launch(campaign, by=harper)
+
+    later = a_draft(opens_on=today() + timedelta(days=1), due_on=today() + timedelta(days=40))
+    planning.launch(later, by=harper)
+    assert later.launched_at
 
 
 def test_a_group_that_is_gone_is_named(app, harper):

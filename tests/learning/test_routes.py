@@ -1,3 +1,6 @@
+import re
+from html import unescape
+
 import pytest
 from icalendar import Calendar
 
@@ -98,6 +101,33 @@ def test_the_back_button_after_an_answer_shows_its_result_and_not_the_question_a
 
     assert first.location == again.location == f"{quiz}/result?question={question}"
     assert "You chose" in browser.get(first.location).text
+
+
+def back_of(page):
+    return unescape(re.search(r'govuk-back-link" href="([^"]+)"', page.text)[1])
+
+
+def test_every_result_leads_back_and_no_answer_is_given_again(ada, sign_in):
+    assignment = make_assignment(person=ada)
+    browser = sign_in(ada)
+    browser.post(address(assignment, "start/welcome"))
+    about = browser.post(address(assignment, "start/who-you-are"), data={"employer": "city"})
+    browser.post(address(assignment, "rules/the-rule"))
+    chat = address(assignment, "rules/a-question-in-the-chat")
+    decided = browser.post(chat, data={"scene": "chat", "choice": "1"})
+    quiz = address(assignment, "rules/quiz")
+    browser.post(quiz)
+    asked = [key for key, _order in progress_of(assignment).attempts[-1].questions]
+    db.finish(keep=False)
+    results = [browser.post(quiz, data={"question": key, "chosen": ["0"]}) for key in asked]
+    pages = [browser.get(each.location) for each in results]
+
+    assert back_of(browser.get(about.location)) == address(assignment, "start/who-you-are")
+    assert back_of(browser.get(decided.location)) == f"{chat}?scene=chat"
+    assert back_of(pages[0]) == chat
+    assert [back_of(page) for page in pages[1:]] == [each.location for each in results[:-1]]
+    assert back_of(browser.get(f"{quiz}/result")) == results[-1].location
+    assert "You chose" in browser.get(back_of(pages[-1])).text
 
 
 def test_after_the_signature_pages_can_be_read_and_answers_stay(ada, sign_in):
