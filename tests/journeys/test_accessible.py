@@ -7,26 +7,18 @@ import pyotp
 import pytest
 
 from portal import db
-from portal.demo import lot, pace
-from portal.people.demo_people import everybody
+from tests.journeys.conftest import untouched
 from tests.journeys.walking import Walker
 from tests.journeys.watching import Watcher
 
 GUESTS_PASSWORD = "purple otters juggle lanterns"
 
 
-# The contractor whom the demonstration's start has touched least.
-UNTOUCHED = max(
-    (member for member in everybody() if member.kind == "contractor" and not member.plays),
-    key=lambda member: lot(member.username) - pace(member.department),
-).username
-
-
 @pytest.mark.parametrize(
     ("kind", "dark", "username", "course"),
     [
         ("phone", False, "colby.marsh", "annual-attestation"),
-        ("desktop", True, UNTOUCHED, "contractor-onboarding"),
+        ("desktop", True, untouched("contractor").username, "contractor-onboarding"),
     ],
 )
 def test_a_learner_finds_no_barrier(portal_server, new_page, kind, dark, username, course):
