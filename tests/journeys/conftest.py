@@ -34,6 +34,8 @@ from tests.journeys.walking import wait_for
 
 VIEWPORTS = {"phone": {"width": 390, "height": 844}, "desktop": {"width": 1280, "height": 900}}
 UNUSED = (
+    # A process kept ready for the next site: each browser here opens one only.
+    "SpareRendererForSitePerProcess",
     # The address bar's suggestions: two processes for each page, half of what a page costs.
     "WebUIOmniboxPopup",
     "WebUIOmniboxAimPopup",
@@ -57,6 +59,7 @@ FLAGS = [
     "--disable-gpu",
     "--disable-quic",
     "--no-first-run",
+    "--disable-site-isolation-trials",  # for the same reason
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
