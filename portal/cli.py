@@ -195,16 +195,6 @@ def remind(today: datetime | None) -> None:
     click.echo(f"{run.reminded} people, {run.without_mail} without email, {run.lists} lists.")
 
 
-@group.command("demo-directory")
-def demo_directory() -> None:
-    """Run the demonstration's own directory, on loopback."""
-    from portal.people import demo_directory as demo
-    from portal.people import demo_keys
-
-    demo_keys.prepare(_settings().data_dir)
-    demo.serve(_settings().data_dir, _settings().demo_directory_port)
-
-
 @group.command()
 def doctor() -> None:
     """Compare the facts with what follows from them; say what is missing and what to do."""

@@ -21,10 +21,10 @@ from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
 from portal.config import ROOT, Misconfigured, Settings
-from portal.people import demo_keys, demo_people
+from portal.people import demo_directory, demo_keys, demo_people
 
 START_SECONDS = 60
-STOP_SECONDS = 15
+STOP_SECONDS = 30
 ASK_AGAIN_SECONDS = 0.5
 PR_SET_PDEATHSIG = 1
 WORKERS = 2
@@ -59,9 +59,9 @@ def main() -> int:
     try:
         demo_keys.prepare(settings.data_dir)
         assert settings.secret_key  # made now: several processes at once would make several
-        children["demo directory"] = _start(environment, "flask", "portal", "demo-directory")
+        children["demo directory"] = _start(environment, *_part("directory"))
         children["web server"] = _start(environment, "granian", *_granian(environment))
-        children["preparation"] = _start(environment, "python", "-m", "portal.running", "prepare")
+        children["preparation"] = _start(environment, *_part("prepare"))
         while children["preparation"].poll() is None:
             _look(children, told)
             told.wait(0.02)
@@ -127,6 +127,10 @@ def _granian(environment: Mapping[str, str]) -> list[str]:
     ]
 
 
+def _part(name: str) -> tuple[str, ...]:
+    return "python", "-m", "portal.running", name
+
+
 def prepare() -> int:
     """Database, courses, people, campaigns, a plausible start; a second time adds what is new.
 
@@ -159,6 +163,13 @@ def prepare() -> int:
             demo.open_campaigns(datetime.now(UTC).astimezone(settings.zone).date())
         with db.transaction():
             demo.seed(settings)
+    return 0
+
+
+def serve_directory() -> int:
+    """The demonstration's directory: a process that loads nothing else of the portal."""
+    settings = Settings.from_env()
+    demo_directory.serve(settings.data_dir, settings.demo_directory_port)
     return 0
 
 
@@ -257,4 +268,5 @@ def _free_port() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(prepare() if sys.argv[1:] == ["prepare"] else main())
+    parts = {"prepare": prepare, "directory": serve_directory}
+    sys.exit(parts[sys.argv[1]]() if sys.argv[1:] else main())

@@ -36,6 +36,9 @@ from tests.conftest import ROOT
 
 KILLS = 50
 SIGNERS = 3
+MOST_BETWEEN = 18
+"""So many requests lie between two kills at most; a signature takes about six."""
+
 PROGRAMS = Path(sys.executable).parent
 
 
@@ -82,6 +85,9 @@ class Processes:
 
 class Signer:
     """One person at a browser, who tries until the page says that they have signed."""
+
+    asked = 0
+    """How many requests all signers together have begun."""
 
     def __init__(self, url: str, username: str, name: str, assignment: str) -> None:
         self._host = urlsplit(url).netloc
@@ -136,6 +142,7 @@ class Signer:
             headers = {"Cookie": self._cookie}
             if body is not None:
                 headers["Content-Type"] = "application/x-www-form-urlencoded"
+            Signer.asked += 1
             connection.request(method, path, body, headers)
             answer = connection.getresponse()
             text = answer.read().decode()
@@ -257,9 +264,13 @@ def _sign_all(
 
 
 def _kill_at_random(processes: Processes, port: int) -> None:
+    """Fifty times, somewhere in the next requests: however busy the machine is, people sign."""
     chance = random.Random()
     for kill in range(KILLS):
-        time.sleep(chance.uniform(0.0, 1.5))
+        last = Signer.asked + chance.randint(0, MOST_BETWEEN)
+        until = time.monotonic() + 20
+        while Signer.asked < last and time.monotonic() < until:
+            time.sleep(chance.uniform(0.0, 0.05))
         name = "worker" if kill % 3 == 2 else "web"
         processes.kill(name)
         processes.start(name)

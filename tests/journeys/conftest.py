@@ -1,13 +1,16 @@
 """The portal as `make run` starts it, and a real browser."""
 
+import fcntl
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.error import URLError
@@ -23,11 +26,16 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
+from portal.demo import lot, pace
+from portal.people.demo_people import CAST, Member, everybody
 from tests import servers
 from tests.conftest import ROOT
+from tests.journeys.walking import wait_for
 
 VIEWPORTS = {"phone": {"width": 390, "height": 844}, "desktop": {"width": 1280, "height": 900}}
 UNUSED = (
+    # A process kept ready for the next site: each browser here opens one only.
+    "SpareRendererForSitePerProcess",
     # The address bar's suggestions: two processes for each page, half of what a page costs.
     "WebUIOmniboxPopup",
     "WebUIOmniboxAimPopup",
@@ -51,6 +59,7 @@ FLAGS = [
     "--disable-gpu",
     "--disable-quic",
     "--no-first-run",
+    "--disable-site-isolation-trials",  # for the same reason
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
@@ -82,9 +91,37 @@ class Portal:
         return done.stdout
 
 
-def start_portal(**environment: str) -> Portal:
-    """Start everything as `make run` does, and wait until it is ready."""
+def untouched(kind: str) -> Member:
+    """The employee or contractor whom the demonstration's start has touched least."""
+    return max(
+        (member for member in everybody() if member.kind == kind and not member.plays),
+        key=lambda member: lot(member.username) - pace(member.department),
+    )
+
+
+def first_third() -> list[Member]:
+    """A third of the city: the cast, everybody's managers, who has not begun, and some others.
+
+    Where the portal begins with them alone, a third of the signatures waits for a sealed PDF.
+    """
+    members = everybody()
+    wanted = {member.manager for member in members} | {member.username for member in CAST}
+    wanted |= {untouched(kind).username for kind in ("employee", "contractor")}
+    return [
+        member
+        for number, member in enumerate(members)
+        if member.username in wanted or number % 4 == 0
+    ]
+
+
+def start_portal(beginning: Path | None = None, **environment: str) -> Portal:
+    """Start everything as `make run` does, and wait until it is ready.
+
+    `beginning`: the data folder of another, to go on with a copy of it.
+    """
     folder = Path(tempfile.mkdtemp(prefix="portal-journey-"))
+    if beginning:
+        shutil.copytree(beginning, folder, dirs_exist_ok=True)
     port = servers.free_port()
     everything = {
         **os.environ,
@@ -114,17 +151,53 @@ def start_portal(**environment: str) -> Portal:
     raise RuntimeError((folder / "log").read_text())
 
 
-def stop_portal(portal: Portal) -> int:
-    """Ctrl-C; returns the exit code."""
+def stop_portal(portal: Portal, *, keep: Path | None = None) -> int:
+    """Ctrl-C; returns the exit code. `keep`: where its data folder goes."""
     portal.process.send_signal(signal.SIGINT)
     code = portal.process.wait(60)
+    if keep:
+        shutil.move(portal.folder, keep)
     shutil.rmtree(portal.folder, ignore_errors=True)
     return code
 
 
+def all_is_sealed(folder: Path) -> bool:
+    """Whether each signature in this data folder has its PDF."""
+    with closing(sqlite3.connect(folder / "portal.sqlite3", timeout=15)) as database:
+        question = "SELECT (SELECT count(*) FROM attestations), (SELECT count(*) FROM evidence)"
+        signed, sealed = database.execute(question).fetchone()
+    return bool(signed) and signed == sealed
+
+
+@pytest.fixture(scope="session")
+def third_of_the_city() -> Iterator[servers.Slapd]:
+    """An OpenLDAP that knows a third of the city."""
+    with servers.slapd(first_third()) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def beginning(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
+    """The data folder of a demonstration in which a third of the city has begun, and all is sealed.
+
+    Made once in a run, on SQLite, by the first process that asks; the others wait for it.
+    """
+    mine = tmp_path_factory.getbasetemp()
+    shared = mine.parent if "PYTEST_XDIST_WORKER" in os.environ else mine
+    folder = shared / "beginning"
+    with (shared / "beginning.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():
+            directory = request.getfixturevalue("third_of_the_city")
+            portal = start_portal(**directory.environment)
+            wait_for(lambda: all_is_sealed(portal.folder), seconds=300)
+            assert stop_portal(portal, keep=folder) == 0
+    return folder
+
+
 @pytest.fixture(scope="package", params=["sqlite", "postgresql"])
 def portal_server(request: pytest.FixtureRequest) -> Iterator[Portal]:
-    """The whole portal: on SQLite with the demo directory, on PostgreSQL with slapd."""
+    """The whole portal: on SQLite with the demo directory; on PostgreSQL from nothing and slapd."""
     post = request.getfixturevalue("post_office")
     environment = {
         "PORTAL_SMTP_HOST": "localhost",
@@ -135,8 +208,10 @@ def portal_server(request: pytest.FixtureRequest) -> Iterator[Portal]:
         server = request.getfixturevalue("postgres")
         servers.create_database(server, "journeys")
         environment["PORTAL_DATABASE_URL"] = f"{server}/journeys"
-        environment |= request.getfixturevalue("slapd").environment
-    portal = start_portal(**environment)
+        environment |= request.getfixturevalue("third_of_the_city").environment
+        portal = start_portal(**environment)
+    else:
+        portal = start_portal(request.getfixturevalue("beginning"), **environment)
     yield portal
     assert stop_portal(portal) == 0
 

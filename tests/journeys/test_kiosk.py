@@ -43,9 +43,9 @@ class Elsewhere(BaseHTTPRequestHandler):
 
 
 @pytest.fixture(scope="module")
-def portal() -> Iterator[Portal]:
+def portal(beginning: Path) -> Iterator[Portal]:
     """A portal of its own: these tests reach into its database to let time go by."""
-    running = start_portal()
+    running = start_portal(beginning)
     yield running
     assert stop_portal(running) == 0
 

@@ -12,12 +12,11 @@ import pytest
 from ldap3 import MODIFY_REPLACE
 from playwright.sync_api import expect
 
-from portal.demo import lot, pace
 from portal.people.demo_people import everybody
 from portal.people.ldap_values import PERMANENTLY_LOCKED
 from tests import servers
 from tests.documents.conformance import text_of
-from tests.journeys.conftest import Portal, start_portal, stop_portal
+from tests.journeys.conftest import Portal, first_third, start_portal, stop_portal, untouched
 from tests.journeys.walking import Walker, wait_for
 from tests.journeys.watching import Watcher
 from tests.people.provider import Provider, provider
@@ -25,11 +24,6 @@ from tests.people.proxy import Proxy
 
 TODAY = datetime.now(ZoneInfo("America/Edmonton")).date()
 MEMBERS = {member.username: member for member in everybody()}
-# The employee whom the demonstration's start has touched least.
-UNTOUCHED = max(
-    (each for each in MEMBERS.values() if each.kind == "employee" and not each.plays),
-    key=lambda member: lot(member.username) - pace(member.department),
-).username
 HALF = "½ Glas Wasser"
 MANNERS = [("phone", False), ("desktop", True)]
 
@@ -54,12 +48,12 @@ class City:
 
 
 @pytest.fixture(scope="module")
-def city() -> Iterator[City]:
-    passwords = {"lukasz.nguyen": HALF}
-    with servers.slapd(passwords=passwords) as directory, Proxy(directory.port) as line:
+def city(beginning) -> Iterator[City]:
+    people = servers.slapd(first_third(), passwords={"lukasz.nguyen": HALF})
+    with people as directory, Proxy(directory.port) as line:
         urls = (f"ldaps://localhost:{line.port}",)
         settings = replace(directory, settings=replace(directory.settings, urls=urls))
-        portal = start_portal(**settings.environment)
+        portal = start_portal(beginning, **settings.environment)
         yield City(portal, directory, line)
         assert stop_portal(portal) == 0
 
@@ -163,7 +157,7 @@ def _try_to_sign(walker, name):
 
 @pytest.mark.parametrize(
     ("kind", "javascript", "username", "at_home"),
-    [("desktop", True, "morgan.dubois", UNTOUCHED)],
+    [("desktop", True, "morgan.dubois", untouched("employee").username)],
 )
 def test_leavers_are_out_with_one_reading(city, new_page, kind, javascript, username, at_home):
     """One has a browser open: the worker may see that within half a minute, before the reading."""
@@ -406,11 +400,14 @@ def test_a_contractor_comes_by_invitation_signs_and_goes(
 
 
 @pytest.fixture(scope="module")
-def single_sign_on(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Portal, Provider]]:
+def single_sign_on(
+    beginning: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Portal, Provider]]:
     """A portal with the demo directory and a real OpenID provider beside it."""
     port, secret = servers.free_port(), tmp_path_factory.mktemp("sso") / "secret"
     secret.write_text("provider-tests-only-0123456789abcdef")
     portal = start_portal(
+        beginning,
         PORTAL_OIDC_ISSUER=f"http://localhost:{port}",
         PORTAL_OIDC_CLIENT_ID="portal",
         PORTAL_OIDC_CLIENT_SECRET_FILE=str(secret),
