@@ -26,7 +26,6 @@ from portal.team.models import Delegation
 from tests.factories import TODAY, make_assignment, make_campaign, make_hr, make_person
 
 PAGES = [
-    "/audit/",
     "/campaigns/",
     "/campaigns/{campaign}",
     "/campaigns/{campaign}/audience",
@@ -50,6 +49,7 @@ PAGES = [
     "/reports/declared?all=1",
     "/reports/exports",
     "/reports/figures",
+    "/reports/log",
     "/reports/people/{person}",
     "/reports/questions",
     "/retention/",

@@ -1,6 +1,6 @@
 """Who is to have a duty in a campaign, and gives it to them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, time
 from typing import Any
 from uuid import UUID, uuid4

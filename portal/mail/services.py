@@ -41,7 +41,7 @@ def queue_mails(rows: Sequence[dict[str, Any]]) -> int:
     connection = db.session.connection()  # without the ORM: a night has a hundred thousand
     insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
     new = insert(Mail).on_conflict_do_nothing(index_elements=["key"])
-    return connection.execute(new, rows).rowcount
+    return connection.execute(new, rows, execution_options={"preserve_rowcount": True}).rowcount
 
 
 def write(

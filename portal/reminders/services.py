@@ -313,7 +313,8 @@ def _tell(managers: Sequence[Person], today: date) -> None:
 def _listed(today: date) -> Select[*tuple[Any, ...]]:
     """Duties for managers' lists: late enough and not told, or reminded today without a mail."""
     late = [
-        (Assignment.campaign_id == campaign_id) & (Assignment.due_on <= _day(today, plan))
+        (Assignment.campaign_id == campaign_id)
+        & (Assignment.due_on <= today - schedule.DAY * int(plan["escalate_after"]))
         for campaign_id, plan in db.session.execute(
             select(Campaign.id, Campaign.reminders).where(*_is_running())
         )
@@ -331,10 +332,6 @@ def _listed(today: date) -> Select[*tuple[Any, ...]]:
         .join(Campaign, Campaign.id == Assignment.campaign_id)
         .where(*_is_owed(), told | without_mail)
     )
-
-
-def _day(today: date, plan: dict[str, Any]) -> date:
-    return today - schedule.DAY * int(plan["escalate_after"])
 
 
 def _duties(where: ColumnElement[bool]) -> list[Due]:
