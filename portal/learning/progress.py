@@ -91,19 +91,20 @@ class Progress:
         steps = self.course.walk(audiences)
         if self.earlier or self._is_update:
             steps = tuple(each for each in steps if self._asks(each[1]))
-        begun = self.done.keys() | self.open_scenes.keys()
+        pools: dict[tuple[str, int], list[str]] = {}
+        for section, step in steps:
+            if section.scenarios and isinstance(step, Scenario):
+                pools.setdefault((section.key, section.scenarios), []).append(step.key)
         left_out: set[str] = set()
-        for section in self.course.sections:
-            pool = [s for part, s in steps if part is section and isinstance(s, Scenario)]
-            if section.scenarios and len(pool) > section.scenarios:
-                left_out |= {scenario.key for scenario in pool} - scoring.draw_scenarios(
-                    pool,
-                    section.scenarios,
-                    seed=str(self.person.id),
-                    begun=begun,
-                    met=self.earlier,
-                )
-        return tuple(each for each in steps if each[1].key not in left_out)
+        for (_section, number), pool in pools.items():
+            left_out |= set(pool) - scoring.draw_scenarios(
+                pool,
+                number,
+                seed=str(self.person.id),
+                begun=self.done.keys() | self.open_scenes.keys(),
+                met=self.earlier,
+            )
+        return tuple(each for each in steps if each[1].key not in left_out) if left_out else steps
 
     @property
     def _is_update(self) -> bool:
@@ -141,6 +142,8 @@ class Progress:
     @cached_property
     def spared(self) -> dict[str, tuple[Section, Page]]:
         """The pages that are not asked again, by their keys; who likes may read them."""
+        if not (self.earlier or self._is_update):
+            return {}
         asked = {step.key for _section, step in self.walk}
         return {
             step.key: (section, step)

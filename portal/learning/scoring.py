@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence, Set
 from fractions import Fraction
+from functools import lru_cache
 from hashlib import sha256
 from random import Random
 
@@ -26,25 +27,21 @@ def draw(quiz: Quiz, *, seen: Collection[str], audiences: Set[str], chance: Rand
 
 
 def draw_scenarios(
-    scenarios: Sequence[Scenario],
-    number: int,
-    *,
-    seed: str,
-    begun: Collection[str],
-    met: Collection[str],
+    pool: Sequence[str], number: int, *, seed: str, begun: Collection[str], met: Collection[str]
 ) -> Set[str]:
-    """Keys of the scenarios that a person gets, the same each time one comes back.
+    """Which of these scenarios, by key, a person gets; the same each time one comes back.
 
     All that are begun stay; then come those not met before, in an order of one's own, which a
     scenario more or less in the course leaves as it is.
     """
+    stay = sum(key in begun for key in pool)
+    ordered = sorted(pool, key=lambda key: (key not in begun, key in met, _lot(seed, key)))
+    return set(ordered[: max(number, stay)])
 
-    def place(scenario: Scenario) -> tuple[bool, bool, bytes]:
-        lot = sha256(f"{seed}{scenario.key}".encode()).digest()
-        return scenario.key not in begun, scenario.key in met, lot
 
-    stay = sum(scenario.key in begun for scenario in scenarios)
-    return {scenario.key for scenario in sorted(scenarios, key=place)[: max(number, stay)]}
+@lru_cache(maxsize=2**16)
+def _lot(seed: str, key: str) -> bytes:
+    return sha256(f"{seed}{key}".encode()).digest()
 
 
 def effort(walk: Iterable[tuple[Section, Step]]) -> float:
