@@ -110,14 +110,11 @@ def granian(target: str, port: int) -> list[object]:
 
 
 def throughput(url: str, cookie: str = "") -> float:
-    """Requests per second, the best of three."""
-    words = ["wrk", "-t1", "-c16", "-d3s", "-H", f"Cookie: {cookie}", url]
-    found = []
-    for _ in range(3):
-        told = subprocess.run(words, capture_output=True, text=True, check=True).stdout
-        assert "Non-2xx" not in told, told
-        found.append(float(re.search(r"Requests/sec:\s+([\d.]+)", told)[1]))  # type: ignore[index]
-    return max(found)
+    """Requests per second."""
+    words = ["wrk", "-t1", "-c16", "-d2s", "-H", f"Cookie: {cookie}", url]
+    told = subprocess.run(words, capture_output=True, text=True, check=True).stdout
+    assert "Non-2xx" not in told, told
+    return float(re.search(r"Requests/sec:\s+([\d.]+)", told)[1])  # type: ignore[index]
 
 
 def paced_p99(url: str, cookie: str, per_second: int = 100, seconds: int = 4) -> float:
@@ -172,16 +169,20 @@ def bench_pages() -> None:
             servers.wait_for_port(bare)
             servers.wait_for_port(own)
             time.sleep(2)
-            floor = throughput(f"http://127.0.0.1:{bare}/")
             for name, path in (
                 ("guidance page", f"/learning/{assignment}/{section}/{slug}"),
                 ("task list", "/learning/"),
             ):
                 url = f"http://127.0.0.1:{own}{path}"
-                rate = throughput(url, cookie)
+                rounds = [  # in turn: the machine has other things to do, now more and now less
+                    (throughput(f"http://127.0.0.1:{bare}/"), throughput(url, cookie))
+                    for _ in range(7)
+                ]
+                share = statistics.median(rate / floor for floor, rate in rounds)
+                floor = statistics.median(floor for floor, _ in rounds)
                 p99 = paced_p99(url, cookie)
-                share = f"{rate / floor:.0%} of a bare page"
-                row(name, share, f"{floor:,.0f}/s", "≥ 25 %", ok=rate / floor >= 0.25)
+                said = f"{share:.0%} of a bare page"
+                row(name, said, f"{floor:,.0f}/s", "≥ 25 %", ok=share >= 0.25)
                 row(f"{name}, p99 at 100/s", f"{p99:.0f} ms", "", "≤ 50 ms", ok=p99 <= 50)
 
 
