@@ -1,5 +1,5 @@
 # The two commands are `make run` and `make test`. What they need, they set up themselves.
-.PHONY: run test check bench lock format setup setup-test screenshots
+.PHONY: run test check bench lock format setup setup-test
 .DEFAULT_GOAL := help
 
 PYTHON = .venv/bin/python

@@ -108,7 +108,7 @@ def file_name(record: dict[str, Any]) -> str:
 def warm() -> None:
     """Load printing and sealing now, so that the first record does not wait a second for it."""
     pdf.warm(STYLESHEET)
-    seal.current()
+    seal.current().warm()
 
 
 def due(limit: int) -> list[str]:

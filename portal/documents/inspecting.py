@@ -21,7 +21,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from portal.config import ROOT
-from portal.documents.seal import Check, check
+from portal.documents.seal import Check
 
 SECONDS = 10
 MEMORY = 1024 * 1024 * 1024  # bytes of address space
@@ -68,6 +68,8 @@ def inspect(pdf: bytes, certificates: Sequence[x509.Certificate]) -> Inspection:
 def look(pdf: bytes, certificates: Sequence[x509.Certificate]) -> Inspection:
     """The same in this process, without limits: for files that we made."""
     from pyhanko.pdf_utils.reader import PdfFileReader
+
+    from portal.documents.pades import check
 
     try:
         reader = PdfFileReader(io.BytesIO(pdf), strict=False)

@@ -16,7 +16,7 @@ from portal.attestations.models import Evidence
 from portal.attestations.record import canonical
 from portal.audit.models import AuditEntry
 from portal.config import Settings
-from portal.documents import seal
+from portal.documents import pades, seal
 from portal.documents.inspecting import look
 from portal.documents.pdf import CannotPrint
 from tests.attestations.records import add_attestation, named, sample_record
@@ -106,7 +106,7 @@ def test_every_hard_record_is_pdf_a_and_pdf_ua_when_sealed(tmp_path):
     }
     verapdf(sealed, tmp_path)
     for pdf in sealed.values():
-        assert seal.check(pdf, stamp.certificates).good
+        assert pades.check(pdf, stamp.certificates).good
 
 
 @pytest.mark.parametrize("kind", ["polish-vietnamese", "han", "icelandic", "inuktitut", "korean"])
@@ -234,7 +234,7 @@ def test_what_is_signed_is_due_and_then_sealed_once(each_app, tmp_path):
         assert evidence.file_name == sealing.file_name(record)
         assert entry.action == "attestation.sealed"
         assert json.loads(entry.leaf)["details"] == {"sha256": evidence.sha256}
-        assert seal.check(pdf, seal.current().certificates).good
+        assert pades.check(pdf, seal.current().certificates).good
         assert "Signature is Valid" in pdfsig(pdf, tmp_path)
         unsealed = sealing.render_record(record, development=True)
         assert pdf.startswith(unsealed)  # a re-render proves the match

@@ -1,6 +1,8 @@
 import io
 import multiprocessing
 import stat
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -14,8 +16,8 @@ from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.sign.fields import MDPPerm
 
 from portal import db
-from portal.config import Misconfigured, Settings
-from portal.documents import seal
+from portal.config import ROOT, Misconfigured, Settings
+from portal.documents import pades, seal
 from portal.documents.seal import Check, Seal, SealExpired
 from tests.documents.conformance import openssl, pdfsig
 from tests.documents.test_pdf import print_page
@@ -118,7 +120,7 @@ def test_production_refuses_a_development_seal(tmp_path, development):
 
 def test_a_sealed_file_is_good(page, development):
     sealed = development.apply(page)
-    found = seal.check(sealed, development.certificates)
+    found = pades.check(sealed, development.certificates)
     assert found.good
     assert found.name == development.certificate_name
     assert found.sealed_at is not None
@@ -155,14 +157,14 @@ def test_seals_are_read_from_pem_and_pkcs12(tmp_path, page, kind, key):
     assert not made.is_development
     assert made.expires_at == own.not_valid_after_utc
     sealed = made.apply(page)
-    assert seal.check(sealed, made.certificates).good
+    assert pades.check(sealed, made.certificates).good
     assert "Signature is Valid" in pdfsig(sealed, tmp_path)
 
 
 def test_a_seal_that_vouches_for_itself_is_trusted(tmp_path, page):
     key = ec.generate_private_key(ec.SECP256R1())
     made = load(tmp_path, pem(key, certify(key, "Alone")))
-    assert seal.check(made.apply(page), made.certificates).good
+    assert pades.check(made.apply(page), made.certificates).good
 
 
 def test_a_long_chain_of_large_certificates_finds_room(tmp_path, page):
@@ -171,7 +173,7 @@ def test_a_long_chain_of_large_certificates_finds_room(tmp_path, page):
     middle = certify(keys[1], "Middle", issuer=root, issuer_key=keys[0], ca=True)
     own = certify(keys[2], "Seal", issuer=middle, issuer_key=keys[1])
     made = load(tmp_path, pem(keys[2], own, middle, root))
-    assert seal.check(made.apply(page), made.certificates).good
+    assert pades.check(made.apply(page), made.certificates).good
 
 
 def _wrong_seals():
@@ -201,11 +203,11 @@ def test_an_expired_seal_seals_nothing(tmp_path, page, monkeypatch):
     monkeypatch.setattr(db, "_now", lambda: later)
     with pytest.raises(SealExpired, match="expired on"):
         made.apply(page)
-    found = seal.check(sealed, made.certificates)
+    found = pades.check(sealed, made.certificates)
     assert found.intact
     assert not found.trusted
     assert not found.good
-    assert seal.check(sealed, made.certificates, at=later - timedelta(days=3)).good
+    assert pades.check(sealed, made.certificates, at=later - timedelta(days=3)).good
 
 
 def test_poppler_finds_the_whole_file_sealed(page, development, tmp_path):
@@ -240,11 +242,11 @@ def test_one_flipped_bit_is_seen(page, development, share):
     sealed = development.apply(page)
     first, length, *_ = PdfFileReader(io.BytesIO(sealed)).embedded_signatures[0].byte_range
     changed = _flip(sealed, first + int(length * share))
-    assert not seal.check(changed, development.certificates).good
+    assert not pades.check(changed, development.certificates).good
 
 
 def test_bytes_after_the_end_are_seen(page, development):
-    found = seal.check(development.apply(page) + b"\n% more\n", development.certificates)
+    found = pades.check(development.apply(page) + b"\n% more\n", development.certificates)
     assert found.ours
     assert found.intact
     assert not found.whole_file
@@ -255,7 +257,7 @@ def test_the_seal_of_somebody_else_is_not_ours(page, tmp_path, development):
     key = ec.generate_private_key(ec.SECP256R1())
     name = development.certificate_name
     forged = load(tmp_path, pem(key, certify(key, name))).apply(page)
-    found = seal.check(forged, development.certificates)
+    found = pades.check(forged, development.certificates)
     assert found.intact
     assert not found.ours
     assert not found.trusted
@@ -266,8 +268,27 @@ def test_the_seal_of_somebody_else_is_not_ours(page, tmp_path, development):
     "data", [b"", b"%PDF-1.7\n%%EOF", b"x" * 5000, b"%PDF-1.7\n" + b"<<" * 9999]
 )
 def test_what_cannot_be_read_has_no_seal(data, development):
-    assert seal.check(data, development.certificates) == Check()
+    assert pades.check(data, development.certificates) == Check()
 
 
 def test_a_page_without_a_seal_has_none(page, development):
-    assert seal.check(page, development.certificates) == Check()
+    assert pades.check(page, development.certificates) == Check()
+
+
+def test_the_web_starts_without_what_prints_and_seals(tmp_path):
+    script = """
+import sys
+from pathlib import Path
+from portal.app import create_app
+from portal.config import Settings
+from portal.documents import seal
+
+with create_app(Settings(data_dir=Path(sys.argv[1]))).app_context():
+    assert seal.current().expires_at  # as /readyz asks
+print([name for name in ("pyhanko", "weasyprint") if name in sys.modules])
+"""
+    words = [sys.executable, "-c", script, str(tmp_path)]
+
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True)
+
+    assert done.stdout == "[]\n"
