@@ -37,7 +37,7 @@ class Attempt(Base):
     # [[question id, [option index, …in the order shown]], …]
     questions: Mapped[list[Any]] = mapped_column(JSON)
     started_at: Mapped[datetime] = mapped_column(default=utc_now)
-    submitted_at: Mapped[datetime | None]
+    submitted_at: Mapped[datetime | None] = mapped_column(index=True)
     right: Mapped[int | None]  # questions answered right
     passed: Mapped[bool | None]
 

@@ -113,8 +113,10 @@ def questions() -> ResponseReturnValue:
     """How the questions do, never per person."""
     campaigns = queries.list_campaigns()
     chosen = _chosen(campaigns) if campaigns else None
-    lines = questions_of.analyse(chosen[0]) if chosen else []
-    return render_template("reports/questions.html", campaign=chosen, lines=lines)
+    lines, counted_at = questions_of.analyse(chosen[0]) if chosen else ([], None)
+    return render_template(
+        "reports/questions.html", campaign=chosen, lines=lines, counted_at=counted_at
+    )
 
 
 @bp.get("/people/<uuid:person_id>")
