@@ -233,12 +233,14 @@ def list_declared() -> ResponseReturnValue:
     chosen = _chosen(campaigns) if campaigns else None
     page = max(1, request.args.get("page", 1, type=int))
     everything = bool(request.args.get("all"))
-    lines = declared.list_lines(chosen[0], everything=everything, page=page) if chosen else []
+    lines, is_last = (
+        declared.list_lines(chosen[0], everything=everything, page=page) if chosen else ([], True)
+    )
     return render_template(
         "reports/list_declared.html",
         campaign=chosen,
-        lines=lines[: declared.PER_PAGE],
-        is_last=len(lines) <= declared.PER_PAGE,
+        lines=lines,
+        is_last=is_last,
         page=page,
         everything=everything,
     )

@@ -1,4 +1,4 @@
-"""The answers of large campaigns are counted ahead."""
+"""The answers of large campaigns are counted ahead; what people declared is found by its outcome."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -23,6 +23,18 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint('campaign_id', name=op.f('pk_answer_tallies')),
     )
     op.create_index(op.f('ix_attempts_submitted_at'), 'attempts', ['submitted_at'])
+    op.add_column('steps_done', sa.Column('outcome', sa.String(60), nullable=True))
+    is_postgresql = op.get_bind().dialect.name == 'postgresql'
+    outcome = "answer ->> 'outcome'" if is_postgresql else "json_extract(answer, '$.outcome')"
+    op.execute(f'UPDATE steps_done SET outcome = {outcome} WHERE answer IS NOT NULL')  # noqa: S608
+    has_outcome = sa.text('outcome IS NOT NULL')
+    op.create_index(
+        'ix_steps_done_outcome_assignment_id',
+        'steps_done',
+        ['outcome', 'assignment_id'],
+        sqlite_where=has_outcome,
+        postgresql_where=has_outcome,
+    )
 
 
 def downgrade() -> None:
