@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from flask_babel import gettext as _
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select, true
+from sqlalchemy import ColumnElement, Select, and_, func, select, true
 from sqlalchemy.orm import aliased, joinedload
 
 from portal import db
@@ -207,14 +207,14 @@ def _members(person: Identity, today: date) -> Select[UUID]:
 
     A loop in the directory ends here: UNION keeps each person once.
     """
-    heads = (
+    heads = db.session.scalars(  # by their ids: a database cannot know how few they are
         _delegations(today)
         .with_only_columns(Delegation.manager_id)
         .where(Delegation.deputy_id == person.id)
-    )
+    ).all()
     team = (
         select(Person.id)
-        .where(or_(Person.manager_id == person.id, Person.manager_id.in_(heads)))
+        .where(Person.manager_id.in_({person.id, *heads}))
         .cte("team", recursive=True)
     )
     below = aliased(Person)

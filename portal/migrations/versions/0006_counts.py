@@ -35,6 +35,8 @@ def upgrade() -> None:
         sqlite_where=has_outcome,
         postgresql_where=has_outcome,
     )
+    op.drop_index('ix_mails_queued_at', table_name='mails')
+    op.create_index('ix_mails_queued_at_id_address', 'mails', ['queued_at', 'id', 'address'])
 
 
 def downgrade() -> None:
