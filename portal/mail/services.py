@@ -41,7 +41,7 @@ def queue_mails(rows: Sequence[dict[str, Any]]) -> int:
     connection = db.session.connection()  # without the ORM: a night has a hundred thousand
     insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
     new = insert(Mail).on_conflict_do_nothing(index_elements=["key"])
-    return connection.execute(new, rows).rowcount
+    return connection.execute(new, rows, execution_options={"preserve_rowcount": True}).rowcount
 
 
 def write(
@@ -110,8 +110,9 @@ def list_mails(*, state: str, search: str, page: int) -> list[Mail]:
         found = found.where(_is(state))
     if search:
         found = found.where(Mail.address.icontains(search, autoescape=True))
-    found = found.offset((page - 1) * PER_PAGE).limit(PER_PAGE + 1).correlate(None)
-    return list(db.session.scalars(select(Mail).where(Mail.id.in_(found)).order_by(*newest)))
+    ids = found.offset((page - 1) * PER_PAGE).limit(PER_PAGE + 1).subquery()
+    mails = select(Mail).join(ids, ids.c.id == Mail.id).order_by(*newest)
+    return list(db.session.scalars(mails))
 
 
 def count_by_state() -> dict[str, int]:

@@ -96,8 +96,9 @@ def list_team(person: Identity, *, show: str, today: date, page: int = 1) -> lis
         .order_by(*_ORDER)
         .offset((page - 1) * PER_PAGE)
         .limit(PER_PAGE + 1)
+        .subquery()
     )
-    rows = db.session.execute(_lines(today).where(Assignment.id.in_(found)))
+    rows = db.session.execute(_lines(today).join(found, found.c.id == Assignment.id))
     return [Line(*row) for row in rows]
 
 
