@@ -10,6 +10,7 @@ from portal.directory.syncing import SYNC, WATCH
 from portal.mail.delivery import MAIL
 from portal.reminders.services import REMIND
 from portal.reports.making import EXPORT
+from portal.reports.tallies import TALLY
 from portal.retention.disposing import DISPOSE, FORGET
 
 JOBS = (
@@ -27,4 +28,5 @@ JOBS = (
     DISPOSE,
     FORGET,
     CHECKPOINT,
+    TALLY,
 )

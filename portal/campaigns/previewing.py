@@ -70,7 +70,11 @@ def count(campaign: Campaign) -> tuple[Counts, list[tuple[str, int]]]:
         )
     )
     totals = Counter({"in": departments.total()})
-    others = _asked(campaign, Person.department).where(_Duty.id.is_(None)).subquery()
+    others = (
+        select(_why_none(campaign).label("why"), Person.department)
+        .where(_has_none(campaign), Person.left_on.is_(None))
+        .subquery()
+    )
     for why, department, number in db.session.execute(
         select(others.c.why, others.c.department, func.count()).group_by(
             others.c.why, others.c.department
@@ -85,16 +89,14 @@ def count(campaign: Campaign) -> tuple[Counts, list[tuple[str, int]]]:
 
 def list_people(campaign: Campaign, group: Group, *, name: str, page: int) -> list[Line]:
     """A page of one group by name; pages count from 1. One row more means a next page."""
-    why = _why(campaign)
-    query = _asked(campaign, Person).where(_is_in(group, why))
-    if group is not Group.IN:
-        query = query.where(_Duty.id.is_(None))  # says the same, and is found by an index
+    found = select(Person.id).where(_is_in(campaign, group))
     for part in sort_name(name, "").replace(",", " ").split():
-        query = query.where(Person.sort_name.contains(part, autoescape=True))
+        found = found.where(Person.sort_name.contains(part, autoescape=True))
+    by_name = (Person.sort_name, Person.id)
+    found = found.order_by(*by_name).offset((page - 1) * PER_PAGE).limit(PER_PAGE + 1)
+    theirs = found.subquery()
     rows = db.session.execute(
-        query.order_by(Person.sort_name, Person.id)
-        .offset((page - 1) * PER_PAGE)
-        .limit(PER_PAGE + 1)
+        _asked(campaign, Person).join(theirs, theirs.c.id == Person.id).order_by(*by_name)
     )
     return [_line(campaign, person, key) for person, key in rows]
 
@@ -121,9 +123,21 @@ def _asked(campaign: Campaign, *columns: Any) -> Select[*tuple[Any, ...]]:
     )
 
 
+def _has_none(campaign: Campaign) -> ColumnElement[bool]:
+    """Who has no duty in it. SQLite would ask for each person; so it passes through two indexes."""
+    if db.session.get_bind().dialect.name != "sqlite":
+        return not_(giving.has_duty(campaign.id))
+    owe = select(Assignment.person_id).where(Assignment.campaign_id == campaign.id)
+    return Person.id.in_(select(aliased(Person).id).except_(owe))
+
+
 def _why(campaign: Campaign) -> ColumnElement[str]:
+    return case((_Duty.id.is_not(None), "in"), else_=_why_none(campaign))
+
+
+def _why_none(campaign: Campaign) -> ColumnElement[str]:
+    """Of who has no duty: "in" for who gets it, else why not."""
     return case(
-        (_Duty.id.is_not(None), "in"),
         (not_(giving.in_audience(campaign)), "out"),
         (giving.exempt(campaign.id), "exempt"),
         (giving.signed_lately(campaign), "signed"),
@@ -132,10 +146,12 @@ def _why(campaign: Campaign) -> ColumnElement[str]:
     )
 
 
-def _is_in(group: Group, why: ColumnElement[str]) -> ColumnElement[bool]:
-    if group is Group.LEFT_OUT:
-        return and_(why != "in", why != "out")
-    return or_(why == group.value)
+def _is_in(campaign: Campaign, group: Group) -> ColumnElement[bool]:
+    why, works_here = _why_none(campaign), Person.left_on.is_(None)
+    if group is Group.IN:
+        return or_(giving.has_duty(campaign.id), and_(works_here, why == "in"))
+    is_other = why == "out" if group is Group.OUT else why.not_in(["in", "out"])
+    return and_(_has_none(campaign), works_here, is_other)
 
 
 def _line(campaign: Campaign, person: Person, key: str) -> Line:

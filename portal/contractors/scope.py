@@ -16,7 +16,7 @@ from portal.contractors.models import ScopeDecision
 from portal.courses import services as courses
 from portal.courses.course import SCOPE, AboutYou
 from portal.errors import NotFound, Refused
-from portal.learning.models import StepDone
+from portal.learning.models import StepDone, is_latest
 from portal.people.models import Person
 from portal.people.services import Identity
 
@@ -34,11 +34,6 @@ class Case:
 
 def list_cases(*which: ColumnElement[bool]) -> list[Case]:
     """Who waits for HR's word, by name, of all or of `which`; the latest answer counts."""
-    latest = (
-        select(func.max(StepDone.id))
-        .where(StepDone.answer.is_not(None))
-        .group_by(StepDone.assignment_id, StepDone.step)
-    )
     rows = db.session.execute(
         select(Person, Assignment.course_version_id, StepDone.step, StepDone.answer)
         .join(Assignment, Assignment.person_id == Person.id)
@@ -48,7 +43,8 @@ def list_cases(*which: ColumnElement[bool]) -> list[Case]:
             Person.scope == "",
             Person.left_on.is_(None),
             Assignment.status != Status.WAIVED,
-            StepDone.id.in_(latest),
+            StepDone.outcome == UNDECIDED,
+            is_latest(),
             *which,
         )
         .order_by(Person.sort_name, Person.id)
@@ -58,7 +54,6 @@ def list_cases(*which: ColumnElement[bool]) -> list[Case]:
             person, _in_words(version_id, step, answer["answers"]), answer.get("comment", "")
         )
         for person, version_id, step, answer in rows
-        if answer and answer.get("outcome") == UNDECIDED
     }
     return list(cases.values())
 

@@ -16,7 +16,7 @@ class Mail(Base):
     __tablename__ = "mails"
     __table_args__ = (
         Index(None, "sent_at", "refused_at", "next_try_at"),
-        Index(None, "queued_at"),
+        Index(None, "queued_at", "id", "address"),  # a page of the log is found in it alone
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)

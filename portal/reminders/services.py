@@ -253,16 +253,16 @@ def _next_managers(today: date) -> Sequence[Person]:
 def list_managers_without_mail() -> Sequence[Person]:
     """Managers whose people owe something, and whom no list can be mailed to; by name."""
     people = aliased(Person)
-    owing = (
-        select(people.manager_id)
-        .join(Assignment, Assignment.person_id == people.id)
-        .join(Campaign, Campaign.id == Assignment.campaign_id)
-        .where(*_is_running(), *_is_owed(), people.manager_id.is_not(None))
+    owing = exists().where(
+        people.manager_id == Person.id,
+        Assignment.person_id == people.id,
+        Campaign.id == Assignment.campaign_id,
+        *_is_running(),
+        *_is_owed(),
     )
-    return db.session.scalars(
-        select(Person)
-        .where(Person.email == "", Person.left_on.is_(None), Person.id.in_(owing))
-        .order_by(Person.sort_name)
+    found = select(Person.id).where(Person.email == "", Person.left_on.is_(None), owing)
+    return db.session.scalars(  # few of many: found first, then sorted
+        select(Person).where(Person.id.in_(found.correlate(None))).order_by(Person.sort_name)
     ).all()
 
 

@@ -6,13 +6,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Select, func, select
+from sqlalchemy import ColumnElement, Row, Select, and_, select
 
 from portal import db
 from portal.campaigns.models import Assignment
 from portal.courses import services as courses
 from portal.courses.course import SCOPE, AboutYou
-from portal.learning.models import StepDone
+from portal.learning.models import StepDone, is_latest
 from portal.people.models import Person
 
 PER_PAGE = 50
@@ -31,29 +31,36 @@ class Line:
     at: datetime
 
 
-def list_lines(campaign_id: UUID, *, everything: bool, page: int) -> list[Line]:
-    """A page by name; without `everything` only what HR may have to act on. One more: a next."""
-    query = _answers(campaign_id, everything).offset((page - 1) * PER_PAGE).limit(PER_PAGE + 1)
-    return [_line(row) for row in db.session.execute(query)]
+def list_lines(campaign_id: UUID, *, everything: bool, page: int) -> tuple[list[Line], bool]:
+    """What the people of a page said, by name, and whether it is the last page.
+
+    Without `everything` only what HR may have to act on.
+    """
+    said = _said(campaign_id, everything)
+    theirs = select(Assignment.person_id).join(StepDone, StepDone.assignment_id == Assignment.id)
+    # Many are met in the index by name; few are found by what they said, and then sorted.
+    met = theirs.where(said, Assignment.person_id == Person.id).correlate(Person).exists()
+    says = met if everything else Person.id.in_(theirs.where(said))
+    people = db.session.scalars(
+        select(Person.id)
+        .where(says)
+        .order_by(Person.sort_name, Person.id)
+        .offset((page - 1) * PER_PAGE)
+        .limit(PER_PAGE + 1)
+    ).all()
+    rows = db.session.execute(_answers(said).where(Person.id.in_(people[:PER_PAGE])))
+    return [_line(row) for row in rows], len(people) <= PER_PAGE
 
 
 def each_line(campaign_id: UUID) -> Iterator[Line]:
     """All answers by name; memory stays small."""
-    query = _answers(campaign_id, True).execution_options(yield_per=500)
+    query = _answers(_said(campaign_id, True)).execution_options(yield_per=500)
     for row in db.session.execute(query):
         yield _line(row)
 
 
-def _answers(campaign_id: UUID, everything: bool) -> Select[Any]:
-    mine = select(Assignment.id).where(Assignment.campaign_id == campaign_id)
-    outcome = StepDone.answer["outcome"].as_string()
-    asked = _asked(campaign_id)
-    latest = (
-        select(func.max(StepDone.id))
-        .where(StepDone.assignment_id.in_(mine), StepDone.step.in_({step.key for step in asked}))
-        .group_by(StepDone.assignment_id, StepDone.step)
-    )
-    query = (
+def _answers(said: ColumnElement[bool]) -> Select[Any]:
+    return (
         select(
             Person.id,
             Person.full_name,
@@ -65,10 +72,18 @@ def _answers(campaign_id: UUID, everything: bool) -> Select[Any]:
         )
         .join(Assignment, Assignment.id == StepDone.assignment_id)
         .join(Person, Person.id == Assignment.person_id)
-        .where(StepDone.id.in_(latest))
+        .where(said, is_latest())
         .order_by(Person.sort_name, Person.id, StepDone.id)
     )
-    return query if everything else query.where(outcome.not_in(_settled(asked)))
+
+
+def _said(campaign_id: UUID, everything: bool) -> ColumnElement[bool]:
+    asked = _asked(campaign_id)
+    here = and_(
+        Assignment.campaign_id == campaign_id, StepDone.step.in_({step.key for step in asked})
+    )
+    unsettled = StepDone.outcome.in_(_unsettled(asked))
+    return here if everything else and_(here, unsettled, is_latest())
 
 
 def _asked(campaign_id: UUID) -> list[AboutYou]:
@@ -84,11 +99,11 @@ def _asked(campaign_id: UUID) -> list[AboutYou]:
     ]
 
 
-def _settled(asked: Iterable[AboutYou]) -> set[str]:
-    """Outcomes that ask nothing of HR by the course's own words, or are decided under scope."""
-    return {*SCOPE} | {
-        outcome.id for step in asked for outcome in step.outcomes if outcome.is_settled
-    }
+def _unsettled(asked: Iterable[AboutYou]) -> set[str]:
+    """Outcomes that may ask something of HR: not settled by the course, nor decided under scope."""
+    outcomes = [outcome for step in asked for outcome in step.outcomes]
+    settled = {outcome.id for outcome in outcomes if outcome.is_settled}
+    return {outcome.id for outcome in outcomes} - settled - {*SCOPE}
 
 
 def _line(row: Row[Any]) -> Line:

@@ -145,7 +145,8 @@ def _days(campaign: Campaign) -> Iterator[Cells]:
 
 
 def _questions(campaign: Campaign) -> Iterator[Cells]:
-    for line in questions.analyse(campaign.id):
+    lines, _at = questions.analyse(campaign.id)
+    for line in lines:
         if line.is_shown:
             yield line.section, line.text, line.answered, line.percent, line.discrimination
         else:

@@ -1,4 +1,4 @@
-"""Files that HR asked for, made by the worker."""
+"""What the worker makes for HR: files, and counts that would take a look too long."""
 
 from datetime import datetime
 from typing import Any
@@ -35,3 +35,13 @@ class Export(Base):
     removed_at: Mapped[datetime | None]
 
     person: Mapped[Person] = relationship()
+
+
+class AnswerTally(Base):
+    """The answers of a large campaign, counted: never who gave them."""
+
+    __tablename__ = "answer_tallies"
+
+    campaign_id: Mapped[UUID] = mapped_column(ForeignKey("campaigns.id"), primary_key=True)
+    at: Mapped[datetime]  # when the count began
+    lines: Mapped[list[Any]] = mapped_column(JSON)  # as portal.reports.tallies.Given

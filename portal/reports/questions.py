@@ -1,22 +1,22 @@
 """How the questions of a campaign's quizzes do: never per person."""
 
-import json
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from flask_babel import gettext as _
-from sqlalchemy import Integer, String, case, cast, func, select
+from sqlalchemy import select
 
 from portal import db
 from portal.campaigns.models import Assignment
 from portal.courses import services as courses
 from portal.courses.course import Question, Quiz
 from portal.courses.models import CourseVersion
-from portal.learning.models import Answer, Attempt
-from portal.people.models import Person
-from portal.reports import item_analysis
+from portal.reports import item_analysis, tallies
 from portal.reports.item_analysis import ENOUGH, FEWEST, MISLEADS_BELOW, Sums
+from portal.reports.tallies import Given
 
 
 @dataclass(frozen=True)
@@ -55,9 +55,15 @@ class Line:
         return self.right * 100 // self.answered if self.answered else 0
 
 
-def analyse(campaign_id: UUID) -> list[Line]:
-    """Every question of the course that people had, in its order, from first attempts alone."""
-    sums, chosen = _sums(campaign_id), _chosen(campaign_id)
+def analyse(campaign_id: UUID) -> tuple[list[Line], datetime | None]:
+    """Every question of the course that people had, in its order, from first attempts alone.
+
+    And when the answers were counted: None where that is now.
+    """
+    given, counted_at = tallies.get(campaign_id)
+    answers: dict[str, list[Given]] = {}
+    for each in given:
+        answers.setdefault(each.question, []).append(each)
     lines, seen = [], set()
     for version_id in _versions(campaign_id):
         course = courses.get_course(version_id)
@@ -71,17 +77,15 @@ def analyse(campaign_id: UUID) -> list[Line]:
                                 _line(
                                     (section.title, step.key, version_id),
                                     question,
-                                    sums.get(question.id, Sums(0, 0, 0, 0, 0)),
-                                    chosen.get(question.id, {}),
+                                    answers.get(question.id, []),
                                 )
                             )
-    return lines
+    return lines, counted_at
 
 
-def _line(
-    place: tuple[str, str, UUID], question: Question, sums: Sums, chosen: dict[int, Counter[str]]
-) -> Line:
+def _line(place: tuple[str, str, UUID], question: Question, given: Sequence[Given]) -> Line:
     section, step, version_id = place
+    sums, chosen = _sums(given), _chosen(given)
     counts = {
         str(at): sum(chosen.get(at, Counter()).values()) for at in range(len(question.options))
     }
@@ -132,49 +136,22 @@ def _warnings(
     return tuple(found)
 
 
-def _sums(campaign_id: UUID) -> dict[str, Sums]:
-    x = case((Answer.right, 1), else_=0)
-    y = cast(func.coalesce(Attempt.right, 0), Integer) - x
-    rows = db.session.execute(
-        select(
-            Answer.question,
-            func.count(),
-            func.sum(x),
-            func.sum(y),
-            func.sum(x * y),
-            func.sum(y * y),
-        )
-        .join(Attempt, Attempt.id == Answer.attempt_id)
-        .join(Assignment, Assignment.id == Attempt.assignment_id)
-        .where(
-            Assignment.campaign_id == campaign_id,
-            Attempt.number == 1,
-            Attempt.submitted_at.is_not(None),
-        )
-        .group_by(Answer.question)
+def _sums(given: Sequence[Given]) -> Sums:
+    return Sums(
+        n=sum(each.people for each in given),
+        x=sum(each.people * each.right for each in given),
+        y=sum(each.people * each.others for each in given),
+        xy=sum(each.people * each.right * each.others for each in given),
+        yy=sum(each.people * each.others**2 for each in given),
     )
-    return {question: Sums(*map(int, numbers)) for question, *numbers in rows}
 
 
-def _chosen(campaign_id: UUID) -> dict[str, dict[int, Counter[str]]]:
-    """Question -> option -> kind of employment -> how many chose it."""
-    picked = cast(Answer.chosen, String)
-    rows = db.session.execute(
-        select(Answer.question, picked, Person.kind, func.count())
-        .join(Attempt, Attempt.id == Answer.attempt_id)
-        .join(Assignment, Assignment.id == Attempt.assignment_id)
-        .join(Person, Person.id == Assignment.person_id)
-        .where(
-            Assignment.campaign_id == campaign_id,
-            Attempt.number == 1,
-            Attempt.submitted_at.is_not(None),
-        )
-        .group_by(Answer.question, picked, Person.kind)
-    )
-    found: dict[str, dict[int, Counter[str]]] = {}
-    for question, text, kind, number in rows:
-        for at in json.loads(text):
-            found.setdefault(question, {}).setdefault(at, Counter())[kind] += number
+def _chosen(given: Sequence[Given]) -> dict[int, Counter[str]]:
+    """Option -> kind of employment -> how many chose it."""
+    found: dict[int, Counter[str]] = {}
+    for each in given:
+        for at in each.chosen:
+            found.setdefault(at, Counter())[each.kind] += each.people
     return found
 
 

@@ -115,8 +115,10 @@ def questions() -> ResponseReturnValue:
     """How the questions do, never per person."""
     campaigns = queries.list_campaigns()
     chosen = _chosen(campaigns) if campaigns else None
-    lines = questions_of.analyse(chosen[0]) if chosen else []
-    return render_template("reports/questions.html", campaign=chosen, lines=lines)
+    lines, counted_at = questions_of.analyse(chosen[0]) if chosen else ([], None)
+    return render_template(
+        "reports/questions.html", campaign=chosen, lines=lines, counted_at=counted_at
+    )
 
 
 @bp.get("/people/<uuid:person_id>")
@@ -233,12 +235,14 @@ def list_declared() -> ResponseReturnValue:
     chosen = _chosen(campaigns) if campaigns else None
     page = max(1, request.args.get("page", 1, type=int))
     everything = bool(request.args.get("all"))
-    lines = declared.list_lines(chosen[0], everything=everything, page=page) if chosen else []
+    lines, is_last = (
+        declared.list_lines(chosen[0], everything=everything, page=page) if chosen else ([], True)
+    )
     return render_template(
         "reports/list_declared.html",
         campaign=chosen,
-        lines=lines[: declared.PER_PAGE],
-        is_last=len(lines) <= declared.PER_PAGE,
+        lines=lines,
+        is_last=is_last,
         page=page,
         everything=everything,
     )

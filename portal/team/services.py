@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from flask_babel import gettext as _
-from sqlalchemy import Select, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, func, select, true
 from sqlalchemy.orm import aliased, joinedload
 
 from portal import db
@@ -23,6 +23,7 @@ from portal.team.models import Delegation
 
 PER_PAGE = 50
 OPEN, LATE, ALL = "open", "late", "all"
+_ORDER = (Person.sort_name, Assignment.due_on, Assignment.id)
 
 
 @dataclass(frozen=True)
@@ -75,27 +76,36 @@ def count(person: Identity, *, today: date) -> Counts:
         Assignment.paused_on.is_(None),
     )
     row = db.session.execute(
-        _lines(person, today).with_only_columns(
-            func.count(func.distinct(Person.id)),
+        select(
+            func.count(func.distinct(Assignment.person_id)),
             func.count().filter(Assignment.signed_at.is_not(None)),
             func.count().filter(Assignment.status.not_in(DISCHARGED)),
             func.count().filter(*late),
-        )
+        ).where(_is_theirs(person, today))
     ).one()
     return Counts(*row)
 
 
 def list_team(person: Identity, *, show: str, today: date, page: int = 1) -> list[Line]:
     """A page of the team's duties by name; pages count from 1. One more row: a next page."""
-    rows = db.session.execute(
-        _shown(person, show, today).offset((page - 1) * PER_PAGE).limit(PER_PAGE + 1)
+    # What is sorted to find a page is narrow; the page's own rows are read afterwards.
+    found = (
+        select(Assignment.id)
+        .join(Person, Person.id == Assignment.person_id)
+        .where(_is_theirs(person, today), _is_shown(show, today))
+        .order_by(*_ORDER)
+        .offset((page - 1) * PER_PAGE)
+        .limit(PER_PAGE + 1)
+        .subquery()
     )
+    rows = db.session.execute(_lines(today).join(found, found.c.id == Assignment.id))
     return [Line(*row) for row in rows]
 
 
 def each_line(person: Identity, *, show: str, today: date) -> Iterator[Line]:
     """The whole list, row by row."""
-    rows = db.session.execute(_shown(person, show, today).execution_options(yield_per=500))
+    lines = _lines(today).where(_is_theirs(person, today), _is_shown(show, today))
+    rows = db.session.execute(lines.execution_options(yield_per=500))
     return (Line(*row) for row in rows)
 
 
@@ -198,14 +208,14 @@ def _members(person: Identity, today: date) -> Select[UUID]:
 
     A loop in the directory ends here: UNION keeps each person once.
     """
-    heads = (
+    heads = db.session.scalars(  # by their ids: a database cannot know how few they are
         _delegations(today)
         .with_only_columns(Delegation.manager_id)
         .where(Delegation.deputy_id == person.id)
-    )
+    ).all()
     team = (
         select(Person.id)
-        .where(or_(Person.manager_id == person.id, Person.manager_id.in_(heads)))
+        .where(Person.manager_id.in_({person.id, *heads}))
         .cte("team", recursive=True)
     )
     below = aliased(Person)
@@ -213,7 +223,7 @@ def _members(person: Identity, today: date) -> Select[UUID]:
     return select(team.c.id).where(team.c.id != person.id)
 
 
-def _lines(person: Identity, today: date) -> Select[*tuple[Any, ...]]:
+def _lines(today: date) -> Select[*tuple[Any, ...]]:
     manager = aliased(Person)
     nudged = (
         select(Reminder.id)
@@ -241,17 +251,23 @@ def _lines(person: Identity, today: date) -> Select[*tuple[Any, ...]]:
         .join(Person, Person.id == Assignment.person_id)
         .join(Campaign, Campaign.id == Assignment.campaign_id)
         .outerjoin(manager, manager.id == Person.manager_id)
-        .where(Campaign.closed_at.is_(None), Person.id.in_(_members(person, today)))
+        .order_by(*_ORDER)
     )
 
 
-def _shown(person: Identity, show: str, today: date) -> Select[*tuple[Any, ...]]:
-    query = _lines(person, today).order_by(Person.sort_name, Assignment.due_on, Assignment.id)
-    if show in {OPEN, LATE}:
-        query = query.where(Assignment.status.not_in(DISCHARGED))
+def _is_theirs(person: Identity, today: date) -> ColumnElement[bool]:
+    """Duties of the person's team in the campaigns that are open."""
+    return and_(
+        Assignment.campaign_id.in_(select(Campaign.id).where(Campaign.closed_at.is_(None))),
+        Assignment.person_id.in_(_members(person, today)),
+    )
+
+
+def _is_shown(show: str, today: date) -> ColumnElement[bool]:
+    is_open = Assignment.status.not_in(DISCHARGED)
     if show == LATE:
-        query = query.where(Assignment.due_on < today, Assignment.paused_on.is_(None))
-    return query
+        return and_(is_open, Assignment.due_on < today, Assignment.paused_on.is_(None))
+    return is_open if show == OPEN else true()
 
 
 def _delegations(today: date) -> Select[Delegation]:

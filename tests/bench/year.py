@@ -133,12 +133,15 @@ def seed_records(campaign: Campaign, *, walked: bool) -> None:
         if isinstance(step, Quiz):
             _answer(step, duties)
             continue
-        answer = None
+        given, outcome = null(), null()
         if isinstance(step, AboutYou):
+            outcome = literal(step.outcomes[0].id)
             answer = {"answers": {}, "outcome": step.outcomes[0].id, "comment": ""}
-        given = literal(answer, StepDone.answer.type) if answer else null()
-        row = duties.add_columns(literal(step.key), given, literal(True), literal(db.utc_now()))
-        _insert(StepDone, ("assignment_id", "step", "answer", "finished", "at"), row)
+            given = literal(answer, StepDone.answer.type)
+        row = duties.add_columns(
+            literal(step.key), given, outcome, literal(True), literal(db.utc_now())
+        )
+        _insert(StepDone, ("assignment_id", "step", "answer", "outcome", "finished", "at"), row)
     number = cast(Assignment.id, String)
     at = Assignment.signed_at
     _insert(

@@ -39,13 +39,28 @@ def test_hr_sees_what_may_need_them_and_the_latest_answer_counts(campaign):
     declare("Ada Lovelace", campaign, "wants-to-declare", comment="My cousin bids.")
     declare("Bo Diddley", campaign, "nothing-to-declare")
 
-    (line,) = declared.list_lines(campaign.id, everything=False, page=1)
-    everything = declared.list_lines(campaign.id, everything=True, page=1)
+    (line,), _last = declared.list_lines(campaign.id, everything=False, page=1)
+    everything, _last = declared.list_lines(campaign.id, everything=True, page=1)
 
     assert line.full_name == "Ada Lovelace"
     assert line.outcome == "Please tell your manager or HR"
     assert line.comment == "My cousin bids."
     assert [each.full_name for each in everything] == ["Bo Diddley", "Ada Lovelace"]
+
+
+@pytest.mark.parametrize("everything", [True, False])
+def test_a_page_of_what_was_declared_holds_so_many_people(campaign, monkeypatch, everything):
+    monkeypatch.setattr(declared, "PER_PAGE", 2)
+    for name in ("Ada Lovelace", "Bo Diddley", "Cy Young"):
+        declare(name, campaign, "wants-to-talk")
+    make_assignment(person=make_person("Al Aaron"), campaign=campaign)
+
+    pages = [declared.list_lines(campaign.id, everything=everything, page=page) for page in (1, 2)]
+
+    assert [([each.full_name for each in lines], is_last) for lines, is_last in pages] == [
+        (["Bo Diddley", "Ada Lovelace"], False),
+        (["Cy Young"], True),
+    ]
 
 
 def test_the_page_of_what_was_declared_and_its_empty_state(app, campaign, sign_in):
