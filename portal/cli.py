@@ -28,10 +28,10 @@ class Commands(AppGroup):
         try:
             return super().invoke(ctx)
         except (OperationalError, ProgrammingError) as fault:
-            words = f"Database: {fault.orig}"
-            if _is_behind(ctx.ensure_object(ScriptInfo).load_app()):
-                words = "The database does not have the tables of this version. Run: portal migrate"
-            raise click.ClickException(words) from fault
+            app = ctx.ensure_object(ScriptInfo).load_app()
+            if ctx.invoked_subcommand != migrate.name and _is_behind(app):
+                raise click.ClickException(BEHIND) from fault
+            raise click.ClickException(f"Database: {fault.orig}") from fault
 
 
 def _is_behind(app: Flask) -> bool:
@@ -43,6 +43,7 @@ def _is_behind(app: Flask) -> bool:
     return False
 
 
+BEHIND = "The database does not have the tables of this version. Run: portal migrate"
 group = Commands("portal", help="Run and check the portal.")
 FILE = click.Path(path_type=Path, exists=True)
 DAY = click.DateTime(["%Y-%m-%d"])
@@ -68,8 +69,8 @@ def work() -> None:
     from portal.attestations import sealing
     from portal.worker import JOBS
 
-    with db.reading():
-        jobs.is_alive()  # without tables it ends here, with a word about them
+    if _is_behind(current_app._get_current_object()):  # type: ignore[attr-defined]
+        raise click.ClickException(BEHIND)  # a database that is away, it waits for
     os.nice(10)
     stop = jobs.stop_on_signals()
     sealing.warm()

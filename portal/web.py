@@ -25,8 +25,8 @@ from flask_babel import gettext as _
 from flask_login import current_user, login_user
 from flask_wtf.csrf import CSRFError
 from markupsafe import Markup
-from sqlalchemy.exc import OperationalError
-from werkzeug.exceptions import HTTPException, SecurityError
+from sqlalchemy.exc import DataError, OperationalError
+from werkzeug.exceptions import BadRequest, HTTPException, SecurityError
 
 from portal import db
 from portal.config import Role
@@ -40,6 +40,7 @@ CONTENT_SECURITY_POLICY = (
     "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; "
     "frame-ancestors 'none'"
 )
+MOST_PAGES = 1_000_000
 HEADERS = {
     "Content-Security-Policy": CONTENT_SECURITY_POLICY,
     "X-Content-Type-Options": "nosniff",
@@ -109,6 +110,12 @@ def _here() -> str | None:
     return request.full_path.rstrip("?") if request.path != "/" else None
 
 
+def page_number() -> int:
+    """Which page of a list is asked for, from 1; the first where there can be no such page."""
+    asked = request.args.get("page", 1, type=int)
+    return asked if 1 <= asked <= MOST_PAGES else 1
+
+
 def let_in(person: object) -> None:
     """Sign the browser in as this person, with a new session id and a new CSRF token."""
     session.clear()
@@ -165,12 +172,20 @@ def init_app(app: Flask) -> None:
     def _busy(error: OperationalError) -> ResponseReturnValue:
         reference = secrets.token_hex(4)
         log.error("database %s: %s", reference, type(error.orig).__name__)
+        was_sent = request.method not in db.SAFE_METHODS
         return refusal_page(
             503,
             _("Try again in a moment"),
-            _("The portal is busy. What you had saved before is safe. Go back, and send it again."),
+            _("The portal is busy. What you had saved before is safe. Go back, and send it again.")
+            if was_sent
+            else _("The portal is busy. What you had saved before is safe. Reload this page."),
             reference=reference,
         )
+
+    @app.errorhandler(DataError)
+    def _unreadable(_error: DataError) -> ResponseReturnValue:
+        """PostgreSQL takes no NUL in a text, which only an address made by hand has."""
+        return _http(BadRequest())
 
     @app.errorhandler(HTTPException)
     def _http(error: HTTPException) -> ResponseReturnValue:

@@ -25,19 +25,26 @@ from portal.migrations import upgrade
 from portal.people import services as people
 from portal.people.models import Person
 from tests import leaks, servers
-from tests.leaks import pytest_configure, pytest_runtest_makereport
+from tests.leaks import pytest_runtest_makereport
 from tests.workers import pytest_xdist_make_scheduler
 
-__all__ = ["pytest_configure", "pytest_runtest_makereport", "pytest_xdist_make_scheduler"]
+__all__ = ["pytest_runtest_makereport", "pytest_xdist_make_scheduler"]
 ROOT = Path(__file__).parent.parent
 
 MEMORY, ROOM = Path("/dev/shm"), 4 << 30
-if os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ROOM:
-    # A test waits for a disk as long as it works: each commit is written through. Nothing here is
-    # to outlive the machine.
-    tempfile.tempdir = str(MEMORY)
 
 SERVERS = {"each_app", "postgres", "slapd", "browser", "portal_server", "mailbox"}
+
+
+def pytest_configure() -> None:
+    """Listen for leaks, and keep the tests' data in memory, where there is room.
+
+    A test waits for a disk as long as it works: each commit is written through. Nothing here is to
+    outlive the machine.
+    """
+    leaks.listen()
+    if os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ROOM:
+        tempfile.tempdir = str(MEMORY)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

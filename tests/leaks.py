@@ -39,7 +39,7 @@ class _Listener(logging.Handler):
             FOUND.append(f"the demo's password is in the log of {record.name}")
 
 
-def pytest_configure() -> None:
+def listen() -> None:
     """Listen from now on."""
     logging.getLogger().addHandler(_Listener())
     logging.getLogger("portal").setLevel(logging.DEBUG)

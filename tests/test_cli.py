@@ -2,13 +2,15 @@ import os
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from pysqlite3 import dbapi2 as pysqlite3
 from sqlalchemy import func, select, update
 
-from portal import db
+from portal import db, jobs
 from portal.app import create_app
 from portal.attestations import sealing
 from portal.attestations.models import Attestation, Evidence
@@ -83,6 +85,27 @@ def test_a_database_without_tables_is_one_line_with_the_remedy(settings, request
             1,
         ), words
     app.extensions["engine"].dispose()
+
+
+def test_a_migration_that_cannot_write_says_why_and_not_to_migrate(settings):
+    file = settings.data_dir / "new.sqlite3"
+    app = create_app(replace(settings, database_url=f"sqlite:///{file}"))
+    with closing(pysqlite3.connect(file)) as writer:  # the portal's own: locks are a library's
+        writer.execute("BEGIN EXCLUSIVE")
+        result = app.test_cli_runner().invoke(args=["portal", "migrate"])
+
+    assert (result.output, result.exit_code) == ("Error: Database: database is locked\n", 1)
+
+
+def test_the_worker_waits_for_a_database_that_is_away(settings, monkeypatch):
+    away = create_app(replace(settings, database_url="postgresql://nobody@127.0.0.1:1/none"))
+    begun = []
+    monkeypatch.setattr(jobs, "run", lambda *_words, **_named: begun.append("work"))
+    monkeypatch.setattr(os, "nice", lambda _by: 0)
+
+    result = away.test_cli_runner().invoke(args=["portal", "work"])
+
+    assert (begun, result.exit_code) == (["work"], 0)
 
 
 def test_the_courses_of_the_repository_are_in_order(run):

@@ -1,5 +1,6 @@
 """Pages on which a person signs, keeps the receipt, and anyone checks a copy."""
 
+from hashlib import sha256
 from uuid import UUID
 
 from flask import (
@@ -242,10 +243,12 @@ def verify_number(number: str) -> ResponseReturnValue:
 def verify_file() -> ResponseReturnValue:
     """Say whether an uploaded copy is ours and unchanged. The file is not kept.
 
-    The answer waits in the browser's session: a reload does not send the file again.
+    The answer waits in the browser's session, under the file's fingerprint: a reload does not send
+    the file again, and an older page does not show the answer to another file.
     """
     if request.method == "GET":
-        verdict = verifying.Verdict.from_session(session.get("verdict"))
+        kept = session.get("verdict", {}).get(request.args.get("file"))
+        verdict = verifying.Verdict.from_session(kept)
         if verdict is None:
             return redirect(url_for(".verify"))
         return render_template("attestations/verify_file.html", verdict=verdict)
@@ -254,5 +257,7 @@ def verify_file() -> ResponseReturnValue:
         return render_template(
             "attestations/verify.html", form=forms.NumberForm(formdata=None), upload=form
         ), 422
-    session["verdict"] = verifying.verify_upload(form.file.data.read()).to_session()
-    return redirect(url_for(".verify_file"))
+    pdf = form.file.data.read()
+    file = sha256(pdf).hexdigest()[:16]
+    session["verdict"] = {file: verifying.verify_upload(pdf).to_session()}
+    return redirect(url_for(".verify_file", file=file))

@@ -212,7 +212,10 @@ def _do(campaign_id: str) -> None:
     while people := _who_is_to_have(key):
         for at in range(0, len(people), BATCH):
             with db.transaction() as session:
-                give(session.get_one(Campaign, key), only=people[at : at + BATCH])
+                campaign = session.get_one(Campaign, key)
+                if campaign.closed_at:  # meanwhile
+                    return
+                give(campaign, only=people[at : at + BATCH])
             jobs.renew(FILL.name, campaign_id)
     with db.transaction() as session:
         session.get_one(Campaign, key).filled_at = db.utc_now()

@@ -23,7 +23,7 @@ from portal.courses import comparing
 from portal.courses import services as courses
 from portal.errors import Refused
 from portal.people import services as people
-from portal.web import requires
+from portal.web import page_number, requires
 
 bp = Blueprint("campaigns", __name__)
 
@@ -142,7 +142,7 @@ def preview(campaign_id: UUID) -> ResponseReturnValue:
         SelectChoice(Group.LEFT_OUT.value, _("Left out (%(num)s)", num=counts.left_out)),
         SelectChoice(Group.OUT.value, _("Not in the audience (%(num)s)", num=counts.outside)),
     ]
-    page = max(1, request.args.get("page", 1, type=int))
+    page = page_number()
     name = (form.name.data or "")[:200]
     lines = previewing.list_people(found, group, name=name, page=page)
     return render_template(

@@ -15,7 +15,7 @@ from portal.contractors.services import Guest
 from portal.errors import NotFound, Refused
 from portal.people import kiosks
 from portal.people import services as people
-from portal.web import let_in, public, qr_picture, refusal_page, requires
+from portal.web import let_in, page_number, public, qr_picture, refusal_page, requires
 
 bp = Blueprint("contractors", __name__)
 
@@ -27,7 +27,7 @@ def overview() -> ResponseReturnValue:
     may_invite = services.may_invite(current_user)
     if not may_invite and not services.is_sponsor(current_user):
         raise NotFound
-    page = max(1, request.args.get("page", 1, type=int))
+    page = page_number()
     search = request.args.get("search", "").strip()[:200]
     lines = services.list_contractors(current_user, search=search, page=page)
     return render_template(

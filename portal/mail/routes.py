@@ -10,7 +10,7 @@ from flask_login import current_user
 from portal.config import Role
 from portal.mail import services
 from portal.mail.forms import STATE_WORDS, LogForm
-from portal.web import requires
+from portal.web import page_number, requires
 
 bp = Blueprint("mail", __name__)
 
@@ -21,7 +21,7 @@ def log() -> ResponseReturnValue:
     """All mails, newest first."""
     form = LogForm(request.args)
     state, search = form.state.data or "", (form.search.data or "").strip()[:200]
-    page = max(1, request.args.get("page", 1, type=int))
+    page = page_number()
     mails = services.list_mails(state=state, search=search, page=page)
     return render_template(
         "mail/log.html",

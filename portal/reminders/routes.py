@@ -5,7 +5,7 @@ from flask.typing import ResponseReturnValue
 
 from portal import db
 from portal.config import Role
-from portal.reminders import services
+from portal.reminders import lists, services
 from portal.web import requires
 
 bp = Blueprint("reminders", __name__)
@@ -18,7 +18,7 @@ def runs() -> ResponseReturnValue:
     return render_template(
         "reminders/runs.html",
         runs=services.list_runs(),
-        without_mail=services.list_managers_without_mail(),
+        without_mail=lists.list_managers_without_mail(),
         waiting=services.count_due(db.today()),
         today=db.today(),
     )

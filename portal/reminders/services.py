@@ -11,22 +11,20 @@ from datetime import date, time
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, exists, false, func, insert, or_, select, update
-from sqlalchemy.orm import aliased
+from sqlalchemy import ColumnElement, Row, Select, func, insert, select, update
 
 from portal import db, jobs
-from portal.campaigns.models import DISCHARGED, Assignment, Campaign
+from portal.campaigns.models import Assignment, Campaign
 from portal.campaigns.schedule import is_business_day
 from portal.jobs import Job
 from portal.mail import services as mail
 from portal.people.models import Person
-from portal.reminders import schedule
+from portal.reminders import lists, schedule
 from portal.reminders.models import Reminder, ReminderRun
+from portal.reminders.owed import LIST, LOOK, NUDGE, REMINDER, any_of, is_owed, is_running, was_told
 
-LOOK = 1000  # people who are looked up at once
 BATCH = 100  # people in one transaction: on SQLite nobody else can write meanwhile
 BEGINS = time(7)  # in the morning, City time
-REMINDER, NUDGE, LIST = "reminder", "nudge", "list"
 
 
 @dataclass(frozen=True)
@@ -38,16 +36,6 @@ class Due:
     due_on: date
     link: str
     is_overdue: bool
-
-
-@dataclass(frozen=True)
-class Late:
-    """One duty on a manager's list."""
-
-    full_name: str
-    title: str
-    due_on: date
-    has_mail: bool
 
 
 def remind(today: date) -> ReminderRun:
@@ -69,10 +57,11 @@ def remind(today: date) -> ReminderRun:
                 _remind(batch, due_dates, today)
         behind = people[-1].id
         jobs.renew(REMIND.name, today.isoformat())
-    while managers := _next_managers(today):
+    while managers := lists.next_managers(today):
         for batch in _batches(managers):
             with db.transaction():
-                _tell(batch, today)
+                lists.tell(batch, today)
+            jobs.renew(REMIND.name, today.isoformat())
     with db.transaction() as session:
         run = ReminderRun(day=today, **_count(today))
         session.add(run)
@@ -124,11 +113,11 @@ def count_due(today: date) -> int:
 def _due_dates(today: date, window: list[date]) -> list[tuple[UUID, date, int]]:
     """(campaign, due date, most reminders) of what is to be reminded of."""
     plans: dict[UUID, dict[str, Any]] = dict(
-        db.session.execute(select(Campaign.id, Campaign.reminders).where(*_is_running())).all()
+        db.session.execute(select(Campaign.id, Campaign.reminders).where(*is_running())).all()
     )
     rows = db.session.execute(
         select(Assignment.campaign_id, Assignment.due_on)
-        .where(Assignment.campaign_id.in_(plans), *_is_owed())
+        .where(Assignment.campaign_id.in_(plans), *is_owed())
         .distinct()
     )
     return [
@@ -151,7 +140,7 @@ def _open_duties(
     return (
         select(Assignment.person_id, Assignment.id, Campaign.title, Assignment.due_on)
         .join(Campaign, Campaign.id == Assignment.campaign_id)
-        .where(_any(which), *_is_owed(), ~_reminded(Assignment.person_id, today, REMINDER))
+        .where(any_of(which), *is_owed(), ~was_told(Assignment.person_id, today, REMINDER))
     )
 
 
@@ -231,114 +220,11 @@ def _event(duty: Due) -> dict[str, str]:
     }
 
 
-def _next_managers(today: date) -> Sequence[Person]:
-    """Managers who have something for their list and did not get it today."""
-    with db.reading() as session:
-        chosen = select(Person.manager_id).where(
-            Person.id.in_(_listed(today).with_only_columns(Assignment.person_id)),
-            Person.manager_id.is_not(None),
-        )
-        return session.scalars(
-            select(Person)
-            .where(
-                Person.id.in_(chosen),
-                Person.email != "",
-                ~_reminded(Person.id, today, LIST),
-            )
-            .order_by(Person.id)
-            .limit(LOOK)
-        ).all()
-
-
-def list_managers_without_mail() -> Sequence[Person]:
-    """Managers whose people owe something, and whom no list can be mailed to; by name."""
-    people = aliased(Person)
-    owing = exists().where(
-        people.manager_id == Person.id,
-        Assignment.person_id == people.id,
-        Campaign.id == Assignment.campaign_id,
-        *_is_running(),
-        *_is_owed(),
-    )
-    found = select(Person.id).where(Person.email == "", Person.left_on.is_(None), owing)
-    return db.session.scalars(  # few of many: found first, then sorted
-        select(Person).where(Person.id.in_(found.correlate(None))).order_by(Person.sort_name)
-    ).all()
-
-
-def _tell(managers: Sequence[Person], today: date) -> None:
-    """One list per manager: who is late by so much, and who has no email to be reminded by."""
-    settings = db.settings()
-    people = aliased(Person)
-    found: dict[UUID, list[Any]] = {}
-    for row in db.session.execute(
-        _listed(today)
-        .join(people, people.id == Assignment.person_id)
-        .add_columns(people.manager_id, people.full_name, people.email, people.sort_name)
-        .where(people.manager_id.in_([manager.id for manager in managers]))
-        .order_by(people.sort_name, Assignment.due_on)
-    ):
-        found.setdefault(row.manager_id, []).append(row)
-    for manager in managers:
-        rows = found.get(manager.id, [])
-        late = [Late(row.full_name, row.title, row.due_on, bool(row.email)) for row in rows]
-        db.session.add(
-            Reminder(
-                person_id=manager.id,
-                on=today,
-                kind=LIST,
-                assignments=[str(row.id) for row in rows],
-                by_mail=True,
-            )
-        )
-        if rows:
-            mail.queue_mail(
-                "team-list",
-                to=manager.id,
-                address=manager.email,
-                key=f"list:{manager.id}:{today}",
-                language=settings.language_for(manager.language),
-                full_name=manager.full_name,
-                people=late,
-                link=f"{settings.base_url}/team/",
-            )
-    told = [row.id for rows in found.values() for row in rows if row.due_on < today]
-    db.session.execute(
-        update(Assignment)
-        .where(Assignment.id.in_(told), Assignment.escalated_on.is_(None))
-        .values(escalated_on=today)
-    )
-
-
-def _listed(today: date) -> Select[*tuple[Any, ...]]:
-    """Duties for managers' lists: late enough and not told, or reminded today without a mail."""
-    late = [
-        (Assignment.campaign_id == campaign_id)
-        & (Assignment.due_on <= today - schedule.DAY * int(plan["escalate_after"]))
-        for campaign_id, plan in db.session.execute(
-            select(Campaign.id, Campaign.reminders).where(*_is_running())
-        )
-        if plan.get("escalate_after")
-    ]
-    without_mail = exists().where(
-        Reminder.person_id == Assignment.person_id,
-        Reminder.on == today,
-        Reminder.kind == REMINDER,
-        Reminder.by_mail.is_(False),
-    )
-    told = _any([each & Assignment.escalated_on.is_(None) for each in late])
-    return (
-        select(Assignment.person_id, Assignment.id, Campaign.title, Assignment.due_on)
-        .join(Campaign, Campaign.id == Assignment.campaign_id)
-        .where(*_is_owed(), told | without_mail)
-    )
-
-
 def _duties(where: ColumnElement[bool]) -> list[Due]:
     rows = db.session.execute(
         select(Assignment.person_id, Assignment.id, Campaign.title, Assignment.due_on)
         .join(Campaign, Campaign.id == Assignment.campaign_id)
-        .where(where, *_is_owed())
+        .where(where, *is_owed())
         .order_by(Assignment.due_on)
     )
     return [_due(row, db.today()) for row in rows]
@@ -349,26 +235,8 @@ def _due(row: Row[*tuple[Any, ...]], today: date) -> Due:
     return Due(row.id, row.title, row.due_on, link, row.due_on < today)
 
 
-def _is_running() -> tuple[ColumnElement[bool], ...]:
-    return (Campaign.launched_at.is_not(None), Campaign.closed_at.is_(None))
-
-
-def _is_owed() -> tuple[ColumnElement[bool], ...]:
-    return (Assignment.status.not_in(DISCHARGED), Assignment.paused_on.is_(None))
-
-
-def _reminded(person_id: Any, today: date, kind: str) -> ColumnElement[bool]:
-    return exists().where(
-        Reminder.person_id == person_id, Reminder.on == today, Reminder.kind == kind
-    )
-
-
 def _has_reminder(person_id: UUID, today: date, kind: str) -> bool:
-    return bool(db.session.scalar(select(_reminded(person_id, today, kind))))
-
-
-def _any(which: Sequence[ColumnElement[bool]]) -> ColumnElement[bool]:
-    return or_(false(), *which)
+    return bool(db.session.scalar(select(was_told(person_id, today, kind))))
 
 
 def _count(today: date) -> dict[str, int]:

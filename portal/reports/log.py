@@ -36,7 +36,7 @@ NEVER_PER_PERSON = "attempt.submitted"  # how the questions do is shown for all,
 
 @dataclass(frozen=True)
 class Line:
-    """One entry as a person reads it; `recorded` is what the log holds."""
+    """One entry as a person reads it; `recorded` is what the log holds, empty where not shown."""
 
     position: int
     at: datetime
@@ -62,18 +62,13 @@ def name_of(subject: str) -> str:
 
 
 def _line(position: int, at: datetime, leaf: dict[str, Any], names: Mapping[UUID, str]) -> Line:
-    who = _name(leaf["actor"], names) if leaf["actor"] else _("The portal")
+    what = str(ACTIONS.get(leaf["action"], leaf["action"]))
+    about = _name(leaf["subject"], names)
     if leaf["action"] == NEVER_PER_PERSON:
-        who, leaf = _("A person"), {**leaf, "actor": None}
-    return Line(
-        position,
-        at,
-        str(ACTIONS.get(leaf["action"], leaf["action"])),
-        who,
-        _name(leaf["subject"], names),
-        list(_details(leaf["details"], names)),
-        audit.canonical(leaf),
-    )
+        return Line(position, at, what, _("A person"), about, [], "")
+    who = _name(leaf["actor"], names) if leaf["actor"] else _("The portal")
+    details = list(_details(leaf["details"], names))
+    return Line(position, at, what, who, about, details, audit.canonical(leaf))
 
 
 def _details(details: Mapping[str, Any], names: Mapping[UUID, str]) -> Iterator[tuple[str, str]]:

@@ -36,7 +36,7 @@ from portal.reports import questions as questions_of
 from portal.reports.forms import FiltersForm
 from portal.reports.log_words import ACTIONS
 from portal.reports.queries import NOBODY, OVERDUE, Filters, Sort
-from portal.web import requires
+from portal.web import page_number, requires
 
 bp = Blueprint("reports", __name__)
 
@@ -53,7 +53,7 @@ def who_has_signed() -> ResponseReturnValue:
     counts = queries.count_by_department(chosen[0])
     form.department.choices = [("", _all()), *((each.name, each.name) for each in counts)]
     sort, descending = _sort()
-    page = max(1, request.args.get("page", 1, type=int))
+    page = page_number()
     count = queries.count_people(chosen[0], filters, today=db.today())
     pages = max(1, -(-count // queries.PER_PAGE))
     people = queries.list_people(
@@ -233,7 +233,7 @@ def list_declared() -> ResponseReturnValue:
     """What people declared about themselves: what HR may have to act on, or everything."""
     campaigns = queries.list_campaigns()
     chosen = _chosen(campaigns) if campaigns else None
-    page = max(1, request.args.get("page", 1, type=int))
+    page = page_number()
     everything = bool(request.args.get("all"))
     lines, is_last = (
         declared.list_lines(chosen[0], everything=everything, page=page) if chosen else ([], True)
@@ -311,7 +311,7 @@ def export_file(export_id: UUID) -> ResponseReturnValue:
 @requires(Role.HR)
 def log() -> ResponseReturnValue:
     """The log, newest first: all of it, one action, or what is about one thing."""
-    page = max(1, request.args.get("page", 1, type=int))
+    page = page_number()
     action, about = request.args.get("action", ""), request.args.get("about", "")
     action = action if action in ACTIONS else ""
     lines, has_more = entries.list_lines(page=page, action=action, subject=about)

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
+from flask import Blueprint, Response, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_login import current_user
@@ -13,7 +13,7 @@ from portal.campaigns import planning
 from portal.config import Role
 from portal.errors import Refused
 from portal.retention import forms, own_data, services
-from portal.web import requires
+from portal.web import page_number, requires
 
 bp = Blueprint("retention", __name__)
 
@@ -123,7 +123,7 @@ def disposal(list_id: UUID) -> ResponseReturnValue:
         else:
             flash(_("The list is approved. What is on it is let go in the next minutes."))
             return redirect(url_for(".disposal", list_id=list_id))
-    page = max(1, request.args.get("page", 1, type=int))
+    page = page_number()
     lines = services.list_items(list_id, page=page)
     return render_template(
         "retention/disposal.html",

@@ -26,7 +26,7 @@ from portal.people.services import get_person, identify
 from portal.spreadsheets import BOM, csv_line
 from portal.team import services
 from portal.team.forms import DelegateForm
-from portal.web import requires
+from portal.web import page_number, requires
 
 bp = Blueprint("team", __name__)
 
@@ -37,7 +37,7 @@ def people() -> ResponseReturnValue:
     """The team's duties: who has signed and who has not."""
     _check()
     show = _asked()
-    page = max(1, request.args.get("page", 1, type=int))
+    page = page_number()
     lines = services.list_team(current_user, show=show, today=db.today(), page=page)
     return render_template(
         "team/people.html",

@@ -19,6 +19,7 @@ from portal.people.models import Person
 from portal.people.services import Identity
 from portal.reminders import services as reminders
 from portal.reminders.models import Reminder
+from portal.reminders.owed import NUDGE
 from portal.team.models import Delegation
 
 PER_PAGE = 50
@@ -230,7 +231,7 @@ def _lines(today: date) -> Select[*tuple[Any, ...]]:
         .where(
             Reminder.person_id == Person.id,
             Reminder.on == today,
-            Reminder.kind == reminders.NUDGE,
+            Reminder.kind == NUDGE,
         )
         .exists()
     )

@@ -185,11 +185,21 @@ def test_an_upload_that_is_no_pdf_is_refused_in_words(client, data, words):
 def test_the_answer_to_a_copy_is_read_again_without_the_file(client, clock):
     sent = client.post("/attestations/verify/file", data={"file": (io.BytesIO(b"%PDF-1.7"), "a")})
 
-    assert (sent.status_code, sent.location) == (302, "/attestations/verify/file")
+    assert sent.status_code == 302
     for _ in range(2):
         assert "This is not one of our records" in client.get(sent.location).text
     clock(db.utc_now() + timedelta(minutes=16))
     assert client.get(sent.location).location == "/attestations/verify"
+
+
+def test_the_page_of_one_copy_never_shows_the_answer_to_another(client):
+    one, other = (
+        client.post("/attestations/verify/file", data={"file": (io.BytesIO(pdf), "a.pdf")})
+        for pdf in (b"%PDF-1.7 one", b"%PDF-1.7 other")
+    )
+
+    assert client.get(other.location).status_code == 200
+    assert client.get(one.location).location == "/attestations/verify"
 
 
 def test_the_answer_names_the_record_and_its_time(client):

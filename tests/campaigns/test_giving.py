@@ -70,6 +70,25 @@ def test_who_joins_while_a_launch_is_under_way_gets_the_duty_with_it(app, monkey
     assert people_of(campaign) == {ada.id, UUID(int=1)}
 
 
+def test_a_campaign_that_hr_closes_during_its_launch_gives_no_further_duty(app, monkeypatch):
+    for name in ("Ada Lovelace", "Bo Diddley", "Casey Novak"):
+        make_person(name)
+    campaign = a_draft()
+    planning.launch(campaign, by=identify(make_hr()))
+    db.finish(keep=True)
+    give = giving._give
+
+    def give_and_close(*words):
+        give(*words)
+        db.session.get_one(Campaign, campaign.id).closed_at = db.utc_now()
+
+    monkeypatch.setattr(giving, "BATCH", 1)
+    monkeypatch.setattr(giving, "_give", give_and_close)
+    jobs.run_once(giving.FILL)
+
+    assert len(people_of(campaign)) == 1
+
+
 def test_a_draft_gives_nothing(app):
     make_person("Ada Lovelace")
     campaign = a_draft()

@@ -74,15 +74,16 @@ def test_a_person_goes_on_at_the_exact_step_after_signing_out_and_on_another_dev
     sam.begin()
     for _ in range(9):
         sam.one_step()
-    here, heading = sam.page.url, sam.heading.inner_text()
+    while "/result" in sam.page.url:  # after a scenario: it is done
+        sam.one_step()
+    here = sam.page.url
     sam.sign_out()
 
     at_the_desk = Walker(new_page("desktop"), portal_server.url, "annual-attestation")
     at_the_desk.sign_in("sam.whitehorse")
     at_the_desk.begin()
 
-    assert at_the_desk.page.url.split("?")[0] == here.split("?")[0].removesuffix("/result")
-    assert heading
+    assert at_the_desk.page.url == here
 
 
 def test_a_page_opens_again_after_a_time_out_and_sign_in(portal_server, new_page):
