@@ -43,6 +43,7 @@ class Line:
 class Counts:
     """How many people each group has, and why people were left out."""
 
+    given: int  # who has the duty by now
     inside: int
     exempt: int
     signed_lately: int
@@ -69,7 +70,8 @@ def count(campaign: Campaign) -> tuple[Counts, list[tuple[str, int]]]:
             ).all()
         )
     )
-    totals = Counter({"in": departments.total()})
+    given = departments.total()
+    totals = Counter({"in": given})
     others = (
         select(_why_none(campaign).label("why"), Person.department)
         .where(_has_none(campaign), Person.left_on.is_(None))
@@ -83,7 +85,7 @@ def count(campaign: Campaign) -> tuple[Counts, list[tuple[str, int]]]:
         totals[why] += number
         if why == "in":
             departments[department] += number
-    counts = Counts(*(totals[key] for key in ("in", "exempt", "signed", "same", "out")))
+    counts = Counts(given, *(totals[key] for key in ("in", "exempt", "signed", "same", "out")))
     return counts, sorted(departments.items())
 
 
@@ -94,9 +96,9 @@ def list_people(campaign: Campaign, group: Group, *, name: str, page: int) -> li
         found = found.where(Person.sort_name.contains(part, autoescape=True))
     by_name = (Person.sort_name, Person.id)
     found = found.order_by(*by_name).offset((page - 1) * PER_PAGE).limit(PER_PAGE + 1)
-    theirs = found.subquery()
+    theirs = db.session.scalars(found).all()  # by themselves: then both databases find them soon
     rows = db.session.execute(
-        _asked(campaign, Person).join(theirs, theirs.c.id == Person.id).order_by(*by_name)
+        _asked(campaign, Person).where(Person.id.in_(theirs)).order_by(*by_name)
     )
     return [_line(campaign, person, key) for person, key in rows]
 

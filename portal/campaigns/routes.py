@@ -58,9 +58,11 @@ def campaign(campaign_id: UUID) -> ResponseReturnValue:
     """One campaign: what it is, whom it reaches, and what can be done."""
     found = planning.get_campaign(campaign_id)
     counts, departments = previewing.count(found)
+    filling = found.is_open and found.filled_at is None and found.opens_on <= db.today()
     page = render_template(
         "campaigns/campaign.html",
         campaign=found,
+        filling=filling,
         sentence=rules.read(found.audience).sentence(),
         counts=counts,
         departments=departments,
@@ -73,8 +75,7 @@ def campaign(campaign_id: UUID) -> ResponseReturnValue:
         else planning.why_not_launch(found, today=db.today()),
         form=forms.ConfirmForm(),
     )
-    launching = found.is_open and found.filled_at is None
-    return page, {"Refresh": "5"} if launching else {}
+    return page, {"Refresh": "5"} if filling else {}
 
 
 @bp.route("/<uuid:campaign_id>/change", methods=["GET", "POST"])

@@ -2,14 +2,13 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from flask_babel import gettext as _
-from sqlalchemy import ColumnElement, Integer, cast, func, select
-from sqlalchemy.orm import aliased
+from sqlalchemy import ColumnElement, Integer, and_, cast, func, select
 
 from portal import db
 from portal.attestations.models import Refusal
@@ -54,21 +53,13 @@ class Curve:
 
 def over_time(campaign: Campaign, *, today: date) -> list[Day]:
     """Each day of the City from the first to today, or to the end."""
-    given = _per_day(Assignment.assigned_at, Assignment.campaign_id == campaign.id)
+    mine = Assignment.campaign_id == campaign.id
+    given, started = _beginnings(mine)
     if not given:
         return []
-    mine = Assignment.campaign_id == campaign.id
-    signed = _per_day(Assignment.signed_at, mine, Assignment.signed_at.is_not(None))
-    started = _per_day(Assignment.started_at, mine, Assignment.started_at.is_not(None))
-    ended = _per_day(
-        Assignment.signed_at,
-        mine,
-        Assignment.signed_at.is_not(None),
-        Assignment.started_at.is_not(None),
-    )
+    signed, ended, late = _ends(mine)
     refused, agreed = _refusals(mine)
     waived = _decisions(mine)
-    late = _late(mine)
     first, last = min(given), min(today, max(today, *signed or [today]))
     days, day = [], max(first, last - timedelta(days=MOST_DAYS))
     sums: Counter[str] = Counter()
@@ -94,7 +85,7 @@ def over_time(campaign: Campaign, *, today: date) -> list[Day]:
                 in_progress=max(0, sums["started"] - sums["ended"]),
                 overdue=sum(
                     number
-                    for due_on, signed_on, number in late
+                    for (due_on, signed_on), number in late.items()
                     if due_on < day and (signed_on is None or signed_on > day)
                 ),
                 waived=sums["waived"],
@@ -133,37 +124,48 @@ def by_week(days: Sequence[Day]) -> list[Day]:
 
 def count_by_kind(campaign_id: UUID) -> list[Count]:
     """How employees and contract employees stand."""
-    words = {"employee": _("Employees"), "contractor": _("Contract employees")}
-    rows = db.session.execute(
-        select(Person.kind, Assignment.status, func.count())
-        .join(Person, Person.id == Assignment.person_id)
-        .where(Assignment.campaign_id == campaign_id)
-        .group_by(Person.kind, Assignment.status)
-    )
-    return _counts((kind, words.get(kind, kind), status, number) for kind, status, number in rows)
+    return count_by_person(campaign_id)[0]
 
 
 def count_by_manager(campaign_id: UUID) -> list[Count]:
     """How the reports of each manager stand: those with most that is open first."""
-    manager = aliased(Person)
+    return count_by_person(campaign_id)[1]
+
+
+def count_by_person(campaign_id: UUID) -> tuple[list[Count], list[Count]]:
+    """`count_by_kind` and `count_by_manager`, of one look at the people."""
+    facts = (Person.kind, Person.manager_id, Assignment.status)
     rows = db.session.execute(
-        select(Person.manager_id, manager.full_name, Assignment.status, func.count())
+        select(*facts, func.count())
         .join(Person, Person.id == Assignment.person_id)
-        .outerjoin(manager, manager.id == Person.manager_id)
         .where(Assignment.campaign_id == campaign_id)
-        .group_by(Person.manager_id, manager.full_name, Assignment.status)
+        .group_by(*facts)
+    ).all()
+    words = {"employee": _("Employees"), "contractor": _("Contract employees")}
+    kinds = _counts((kind, words.get(kind, kind), status, n) for kind, _key, status, n in rows)
+    managers = _counts(
+        (str(key) if key else NOBODY, "", status, n) for _kind, key, status, n in rows
     )
-    found = _counts(
-        (str(key) if key else NOBODY, name or _("No manager known"), status, number)
-        for key, name, status, number in rows
+    behind = sorted(managers, key=lambda each: each.signed - each.total)[:MOST_MANAGERS]
+    names = dict(
+        db.session.execute(
+            select(Person.id, Person.full_name).where(
+                Person.id.in_([UUID(each.key) for each in behind if each.key != NOBODY])
+            )
+        ).all()
     )
-    return sorted(found, key=lambda each: each.signed - each.total)[:MOST_MANAGERS]
+    unknown = _("No manager known")
+    named = [
+        replace(each, name=unknown if each.key == NOBODY else names[UUID(each.key)])
+        for each in behind
+    ]
+    return kinds, sorted(named, key=lambda each: (each.signed - each.total, each.name))
 
 
 def _counts(rows: Iterable[tuple[str, str, str, int]]) -> list[Count]:
-    found: dict[tuple[str, str], dict[str, int]] = {}
+    found: dict[tuple[str, str], Counter[str]] = {}
     for key, name, status, number in rows:
-        found.setdefault((name, key), {})[status] = number
+        found.setdefault((name, key), Counter())[status] += number
     return [
         queries.count_of(name, counts, key=key) for (name, key), counts in sorted(found.items())
     ]
@@ -204,31 +206,49 @@ def _decisions(mine: ColumnElement[bool]) -> Counter[date]:
     return found
 
 
-def _late(mine: ColumnElement[bool]) -> list[tuple[date, date | None, int]]:
-    """Due date, day of the signature, how many; without who is released or on leave now."""
-    quarter = _quarter(Assignment.signed_at)
-    rows = db.session.execute(
-        select(Assignment.due_on, quarter, func.count())
-        .where(
-            mine,
+def _beginnings(mine: ColumnElement[bool]) -> tuple[Counter[date], Counter[date]]:
+    """Days on which duties were given, and on which they were begun; one look at both."""
+    quarters = _quarter(Assignment.assigned_at), _quarter(Assignment.started_at)
+    given: Counter[date] = Counter()
+    started: Counter[date] = Counter()
+    for assigned_at, started_at, number in db.session.execute(
+        select(*quarters, func.count()).where(mine).group_by(*quarters)
+    ):
+        given[_day_of(assigned_at)] += number
+        if started_at is not None:
+            started[_day_of(started_at)] += number
+    return given, started
+
+
+def _ends(
+    mine: ColumnElement[bool],
+) -> tuple[Counter[date], Counter[date], Counter[tuple[date, date | None]]]:
+    """Days of signatures, those of duties that were begun, and what may be late; one look.
+
+    May be late: by due date and day of the signature, if any, without who is released or on leave.
+    """
+    facts = (
+        _quarter(Assignment.signed_at).label("signed"),
+        Assignment.started_at.is_not(None).label("begun"),
+        Assignment.due_on,
+        and_(
             Assignment.paused_on.is_(None),
             Assignment.signed_at.is_not(None) | Assignment.status.not_in(DISCHARGED),
-        )
-        .group_by(Assignment.due_on, quarter)
+        ).label("counts"),
     )
-    found: Counter[tuple[date, date | None]] = Counter()
-    for due_on, at, number in rows:
-        found[due_on, None if at is None else _day_of(at)] += number
-    return [(*key, number) for key, number in found.items()]
-
-
-def _per_day(column: Any, *where: ColumnElement[bool]) -> Counter[date]:
-    quarter = _quarter(column)
-    rows = db.session.execute(select(quarter, func.count()).where(*where).group_by(quarter))
-    found: Counter[date] = Counter()
-    for at, number in rows:
-        found[_day_of(at)] += number
-    return found
+    each = select(*facts).where(mine).subquery()  # named, so that both databases group by them
+    signed: Counter[date] = Counter()
+    ended: Counter[date] = Counter()
+    late: Counter[tuple[date, date | None]] = Counter()
+    query = select(each, func.count()).group_by(*each.c)
+    for at, begun, due_on, counts, number in db.session.execute(query):
+        day = None if at is None else _day_of(at)
+        if day is not None:
+            signed[day] += number
+            ended[day] += number if begun else 0
+        if counts:
+            late[due_on, day] += number
+    return signed, ended, late
 
 
 def _quarter(column: Any) -> ColumnElement[int]:

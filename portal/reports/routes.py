@@ -95,6 +95,7 @@ def figures() -> ResponseReturnValue:
         return render_template("reports/figures.html", campaign=None)
     chosen = planning.get_campaign(_chosen(campaigns)[0])
     days = figures_of.over_time(chosen, today=db.today())
+    kinds, managers = figures_of.count_by_person(chosen.id)
     names = ("people", "signed", "in_progress", "overdue", "waived", "refused")
     return render_template(
         "reports/figures.html",
@@ -103,8 +104,8 @@ def figures() -> ResponseReturnValue:
         weeks=figures_of.by_week(days),
         curve=figures_of.draw(days, due_on=chosen.due_on, names=names) if days else None,
         departments=queries.count_by_department(chosen.id),
-        managers=figures_of.count_by_manager(chosen.id),
-        kinds=figures_of.count_by_kind(chosen.id),
+        managers=managers,
+        kinds=kinds,
         today=db.today(),
     )
 

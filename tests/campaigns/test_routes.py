@@ -4,7 +4,8 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
-from portal import db
+from portal import db, jobs
+from portal.campaigns import giving
 from portal.campaigns.models import Campaign
 from portal.people import services as people
 from tests.factories import make_campaign, make_hr, make_person, publish
@@ -70,6 +71,39 @@ def test_a_campaign_goes_from_draft_to_launch_to_close_in_the_browser(hr):
     assert "is launched" in launched
     assert twice.status_code == 409
     assert "is closed" in closed
+
+
+def test_while_people_get_their_duty_the_page_says_how_many_have_it(hr):
+    bo = make_person("Bo Diddley").id
+    db.finish(keep=True)
+    here = begin(hr)
+    hr.post(f"{here}/launch")
+    with db.transaction() as session:
+        giving.give(session.scalars(select(Campaign)).one(), only=bo)
+
+    filling = hr.get(here)
+    jobs.run_once(giving.FILL)
+    filled = hr.get(here)
+
+    print(
+        re.findall("[^>]*so far[^<]*", filling.text),
+        "duty now" in filling.text,
+        re.findall("[^>]*error[^<]*", filling.text),
+    )
+    assert "1 of 2 people so far." in filling.text
+    assert "Refresh" in filling.headers
+    assert "so far" not in filled.text
+    assert "Refresh" not in filled.headers
+
+
+def test_nobody_gets_a_duty_before_the_campaign_opens_and_its_page_does_not_say_so(hr):
+    here = begin(hr, opens_on=(db.today() + timedelta(days=1)).isoformat())
+    hr.post(f"{here}/launch")
+
+    page = hr.get(here)
+
+    assert "are getting their duty now" not in page.text
+    assert "Refresh" not in page.headers
 
 
 @pytest.mark.parametrize(
