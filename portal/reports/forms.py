@@ -1,5 +1,7 @@
 """The filters over the list of people; they come with a GET."""
 
+from uuid import UUID
+
 from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
 from wtforms import HiddenField, SelectField, StringField
@@ -8,7 +10,7 @@ from wtforms.validators import Optional
 
 from portal.campaigns.models import STATUS_WORDS
 from portal.fields import at_most
-from portal.reports.queries import OVERDUE
+from portal.reports.queries import NOBODY, OVERDUE, Filters
 
 
 class FiltersForm(FlaskForm):
@@ -42,3 +44,22 @@ class FiltersForm(FlaskForm):
         validators=[Optional()],
         validate_choice=False,
     )
+
+    def read(self) -> Filters:
+        """What the list is narrowed to; a value that there is not is no filter."""
+        self.validate()
+        return Filters(
+            name=(self.name.data or "").strip()[:200],
+            department=self.department.data or "",
+            status=self.status.data if self.status.data in {*STATUS_WORDS, OVERDUE} else "",
+            kind=self.kind.data if self.kind.data in {"employee", "contractor"} else "",
+            manager=_manager(self.manager.data or ""),
+        )
+
+
+def _manager(asked: str) -> str:
+    """A person's id or NOBODY."""
+    try:
+        return asked if asked == NOBODY else str(UUID(asked))
+    except ValueError:
+        return ""

@@ -35,7 +35,7 @@ from portal.reports import log as entries
 from portal.reports import questions as questions_of
 from portal.reports.forms import FiltersForm
 from portal.reports.log_words import ACTIONS
-from portal.reports.queries import NOBODY, OVERDUE, Filters, Sort
+from portal.reports.queries import Filters, Sort
 from portal.web import page_number, requires
 
 bp = Blueprint("reports", __name__)
@@ -367,26 +367,7 @@ def _chosen(campaigns: queries.Campaigns) -> queries.CampaignLine:
 
 def _filters() -> tuple[Filters, FiltersForm]:
     form = FiltersForm(request.args)
-    form.validate()
-    status = form.status.data if form.status.data in {*STATUS_WORDS, OVERDUE} else ""
-    return (
-        Filters(
-            name=(form.name.data or "").strip()[:200],
-            department=form.department.data or "",
-            status=status or "",
-            kind=form.kind.data if form.kind.data in {"employee", "contractor"} else "",
-            manager=_manager(form.manager.data or ""),
-        ),
-        form,
-    )
-
-
-def _manager(asked: str) -> str:
-    """A person's id or NOBODY; anything else is no filter."""
-    try:
-        return asked if asked == NOBODY else str(UUID(asked))
-    except ValueError:
-        return ""
+    return form.read(), form
 
 
 def _sort() -> tuple[Sort, bool]:
