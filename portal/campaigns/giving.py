@@ -89,11 +89,12 @@ def has_same_duty(campaign: Campaign) -> ColumnElement[bool]:
     A duty of a closed campaign counts no more, but one of an update that gave way does.
     """
     other = aliased(Campaign)
+    others = select(other.id).where(
+        other.id != campaign.id, or_(other.closed_at.is_(None), other.kind == Kind.UPDATE)
+    )
     return exists().where(
         Assignment.person_id == Person.id,
-        Assignment.campaign_id == other.id,
-        other.id != campaign.id,
-        or_(other.closed_at.is_(None), other.kind == Kind.UPDATE),
+        Assignment.campaign_id.in_(others),  # few: each is asked for the person
         Assignment.course_version_id == campaign.course_version_id,
         Assignment.status.not_in(DISCHARGED),
     )

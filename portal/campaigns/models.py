@@ -108,6 +108,8 @@ class Assignment(Base):
         UniqueConstraint("campaign_id", "person_id"),
         Index(None, "campaign_id", "department", "status"),
         Index(None, "campaign_id", "status", "due_on", "paused_on"),
+        # A list by name asks person after person, and finds all it asks for in this one.
+        Index(None, "campaign_id", "person_id", "status", "due_on", "paused_on"),
         Index(None, "waived_until"),
         Index(None, "paused_on"),
     )

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from flask_babel import gettext as _
-from sqlalchemy import ColumnElement, Select, and_, case, func, literal, not_, or_, select
+from sqlalchemy import ColumnElement, Select, and_, case, func, literal, not_, or_, select, true
 from sqlalchemy.orm import aliased
 
 from portal import db
@@ -127,6 +127,8 @@ def _asked(campaign: Campaign, *columns: Any) -> Select[*tuple[Any, ...]]:
 
 def _has_none(campaign: Campaign) -> ColumnElement[bool]:
     """Who has no duty in it. SQLite would ask for each person; so it passes through two indexes."""
+    if campaign.launched_at is None:
+        return true()
     if db.session.get_bind().dialect.name != "sqlite":
         return not_(giving.has_duty(campaign.id))
     owe = select(Assignment.person_id).where(Assignment.campaign_id == campaign.id)
@@ -151,7 +153,8 @@ def _why_none(campaign: Campaign) -> ColumnElement[str]:
 def _is_in(campaign: Campaign, group: Group) -> ColumnElement[bool]:
     why, works_here = _why_none(campaign), Person.left_on.is_(None)
     if group is Group.IN:
-        return or_(giving.has_duty(campaign.id), and_(works_here, why == "in"))
+        gets_it = and_(works_here, why == "in")
+        return or_(giving.has_duty(campaign.id), gets_it) if campaign.launched_at else gets_it
     is_other = why == "out" if group is Group.OUT else why.not_in(["in", "out"])
     return and_(_has_none(campaign), works_here, is_other)
 

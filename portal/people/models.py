@@ -14,7 +14,10 @@ class Person(Base):
     """Anyone in the directory: employee, contractor, leaver. Never deleted."""
 
     __tablename__ = "people"
-    __table_args__ = (Index(None, "sort_name", "id"),)  # with the id: a list is read in it alone
+    __table_args__ = (
+        Index(None, "sort_name", "id"),  # with the id: a list is read in it alone
+        Index(None, "id", "kind", "manager_id"),  # as figures group a hundred thousand
+    )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
     directory_id: Mapped[str] = mapped_column(String(64), unique=True)  # entryUUID or objectGUID

@@ -59,7 +59,7 @@ def over_time(campaign: Campaign, *, today: date) -> list[Day]:
         return []
     signed, ended, late = _ends(mine)
     refused, agreed = _refusals(mine)
-    waived = _decisions(mine)
+    waived = _decisions(campaign.id)
     first, last = min(given), min(today, max(today, *signed or [today]))
     days, day = [], max(first, last - timedelta(days=MOST_DAYS))
     sums: Counter[str] = Counter()
@@ -191,15 +191,15 @@ def _refusals(mine: ColumnElement[bool]) -> tuple[Counter[date], Counter[date]]:
     return refused, agreed
 
 
-def _decisions(mine: ColumnElement[bool]) -> Counter[date]:
-    """Releases count up, their ends down."""
+def _decisions(campaign_id: UUID) -> Counter[date]:
+    """Releases count up, their ends down. There are few: each is asked for its campaign."""
+    campaign = select(Assignment.campaign_id).where(Assignment.id == DutyDecision.assignment_id)
     found: Counter[date] = Counter()
     signs = {Decision.WAIVED: 1, Decision.EXEMPTED: 1, Decision.LEFT: 1, Decision.RETURNED: -1}
     quarter = _quarter(DutyDecision.at)
     for decision, at, number in db.session.execute(
         select(DutyDecision.decision, quarter, func.count())
-        .join(Assignment, Assignment.id == DutyDecision.assignment_id)
-        .where(mine, DutyDecision.decision.in_(signs))
+        .where(campaign.scalar_subquery() == campaign_id, DutyDecision.decision.in_(signs))
         .group_by(DutyDecision.decision, quarter)
     ):
         found[_day_of(at)] += signs[decision] * number

@@ -7,7 +7,8 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, exists, func, select
+from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select
+from sqlalchemy.orm import aliased
 
 from portal import db
 from portal.attestations.models import SIGNATURES, Attestation, Evidence, Refusal
@@ -188,22 +189,31 @@ def list_people(
     sort: Sort = Sort.NAME,
     descending: bool = False,
     page: int = 1,
-    count: int = MANY,
+    count: int,
 ) -> list[Row]:
-    """One page of the list; pages count from 1. `count`: how long the whole list is, if known."""
-    matches = _matches(campaign_id, filters, today)
-    column = _ORDER[sort]
-    order = (column.desc() if descending else column.asc()).nulls_last()
-    if sort is Sort.NAME and count >= MANY:  # the index gives them in order; nobody is sorted
-        order = column.desc() if descending else column.asc()
+    """One page of the list; pages count from 1. `count`: how long the whole list is."""
+    matches, start = _matches(campaign_id, filters, today), (page - 1) * PER_PAGE
+    keys: list[Any] = [Person.sort_name, Person.id]
+    column, is_by_name = _ORDER[sort], sort is Sort.NAME
+    if is_by_name and descending:
+        keys = [key.desc() for key in keys]
+    elif not is_by_name:
+        order = (column.desc() if descending else column.asc()).nulls_last()
+        if count >= MANY:
+            near = select(column).select_from(Assignment).where(matches).order_by(order)
+            values = db.session.scalars(near.offset(start).limit(PER_PAGE)).all() or [None]
+            matches, before, count = _of_values(matches, column, values, descending)
+            start, is_by_name = start - before, values[0] == values[-1]
+        keys = keys if is_by_name else [order, *keys]
+    # What is sorted to find a late page is narrow; the page's own rows are read afterwards.
+    if is_by_name and count >= MANY:  # the index gives them in order; nobody is sorted
         owes = exists().where(Assignment.person_id == Person.id, matches)
-        chosen = select(Person.id).where(owes)
+        z_to_a = descending and sort is Sort.NAME
+        chosen = _page(select(Person.id).where(owes), start, count, descending=z_to_a)
     else:
         chosen = select(Person.id).join(Assignment, Assignment.person_id == Person.id)
-        chosen = chosen.where(matches)
-    keys = [order, Person.id] if sort is Sort.NAME else [order, Person.sort_name, Person.id]
-    # What is sorted to find a late page is narrow; the page's own rows are read afterwards.
-    found = chosen.order_by(*keys).limit(PER_PAGE).offset((page - 1) * PER_PAGE).subquery()
+        chosen = chosen.where(matches).order_by(*keys).limit(PER_PAGE).offset(start)
+    found = chosen.subquery()
     duty = and_(Assignment.person_id == Person.id, Assignment.campaign_id == campaign_id)
     rows = db.session.execute(
         select(*_COLUMNS)
@@ -215,6 +225,41 @@ def list_people(
     return [Row(*row) for row in rows]
 
 
+def _page(people: Select[UUID], start: int, count: int, *, descending: bool) -> Select[UUID]:
+    """A page of people by name; one in the second half is found from the end."""
+    length = max(0, min(PER_PAGE, count - start))
+    if start > count // 2:
+        start, descending = count - start - length, not descending
+    keys = (Person.sort_name, Person.id)
+    order = [key.desc() for key in keys] if descending else keys
+    return people.order_by(*order).limit(length).offset(start)
+
+
+def _of_values(
+    matches: ColumnElement[bool], column: Any, values: Sequence[Any], descending: bool
+) -> tuple[ColumnElement[bool], int, int]:
+    """Those of a list whose values a page holds, how many come before them, and how many they are.
+
+    No value comes last.
+    """
+    first, last = values[0], values[-1]
+    if first is None:
+        before, here = column.is_not(None), column.is_(None)
+    else:
+        before = column > first if descending else column < first
+        here = or_(column.is_(None), ~before)
+        if last is not None:
+            here = column <= first if descending else column >= first
+            here = and_(here, column >= last if descending else column <= last)
+    before, here = and_(matches, before), and_(matches, here)
+    numbers = (
+        select(func.count()).select_from(Assignment).where(which).scalar_subquery()
+        for which in (before, here)
+    )
+    number_before, number = db.session.execute(select(*numbers)).one()
+    return here, number_before, number
+
+
 def count_people(campaign_id: UUID, filters: Filters, *, today: date) -> int:
     """How many the whole list has."""
     query = select(func.count()).select_from(Assignment)
@@ -224,7 +269,9 @@ def count_people(campaign_id: UUID, filters: Filters, *, today: date) -> int:
 def each_person(campaign_id: UUID, filters: Filters, *, today: date) -> Iterator[Row]:
     """The whole list by name, row by row, with memory that does not grow with it."""
     rows = db.session.execute(
-        _people(campaign_id, filters, today)
+        select(*_COLUMNS)
+        .join(Person, Person.id == Assignment.person_id)
+        .where(_matches(campaign_id, filters, today))
         .order_by(Person.sort_name, Assignment.id)
         .execution_options(yield_per=1000)
     )
@@ -302,14 +349,6 @@ def signed_records(
     ]
 
 
-def _people(campaign_id: UUID, filters: Filters, today: date) -> Select[*tuple[Any, ...]]:
-    return (
-        select(*_COLUMNS)
-        .join(Person, Person.id == Assignment.person_id)
-        .where(_matches(campaign_id, filters, today))
-    )
-
-
 def _matches(campaign_id: UUID, filters: Filters, today: date) -> ColumnElement[bool]:
     wanted = [Assignment.campaign_id == campaign_id]
     if filters.name:
@@ -318,13 +357,13 @@ def _matches(campaign_id: UUID, filters: Filters, today: date) -> ColumnElement[
         wanted.append(Assignment.person_id.in_(select(Person.id).where(*fits).correlate(None)))
     if filters.department:
         wanted.append(Assignment.department == filters.department)
-    if filters.kind or filters.manager:
-        people = select(Person.id).correlate(None)
-        if filters.kind:
-            people = people.where(Person.kind == filters.kind)
-        if filters.manager:
-            manager = None if filters.manager == NOBODY else UUID(filters.manager)
-            people = people.where(Person.manager_id == manager)
+    if filters.kind:  # asked person by person: they are many
+        person = aliased(Person)
+        is_of_kind = exists().where(person.id == Assignment.person_id, person.kind == filters.kind)
+        wanted.append(is_of_kind)
+    if filters.manager:
+        manager = None if filters.manager == NOBODY else UUID(filters.manager)
+        people = select(Person.id).where(Person.manager_id == manager).correlate(None)
         wanted.append(Assignment.person_id.in_(people))
     if filters.status == OVERDUE:
         wanted.append(_is_overdue(today))

@@ -2,46 +2,61 @@ from datetime import timedelta
 
 import pytest
 
+from portal import db
 from portal.campaigns.models import Status
 from portal.reports import queries
-from portal.reports.queries import MANY, Filters, Sort
+from portal.reports.queries import Filters, Sort
 from tests.factories import TODAY, make_assignment, make_campaign, make_person
 
+DEPARTMENTS = ("Parks", "Transit", "Fire")
+STATUSES = (Status.SIGNED, Status.IN_PROGRESS, Status.NOT_STARTED)
 
-@pytest.mark.parametrize("filters", [Filters(), Filters(department="Parks"), Filters(name="o")])
-@pytest.mark.parametrize("descending", [False, True])
-def test_a_list_that_is_long_shows_the_same_as_one_that_is_short(
-    each_app, monkeypatch, filters, descending
-):
-    monkeypatch.setattr(queries, "PER_PAGE", 3)
-    campaign, past = make_campaign(), make_campaign(title="Last year")
-    for number, name in enumerate(("Ada Low", "Bo Die", "Cy Fox", "Di Orr", "Ed Low", "Ian Ox")):
-        person = make_person(name, department="Parks" if number % 2 else "Transit")
+
+@pytest.fixture
+def campaign(each_app):
+    """Twenty-three people, of whom many have one name, one day or one department."""
+    made = make_campaign()
+    for number in range(23):
+        status = STATUSES[number % 5 % 3]
         make_assignment(
-            person=person,
-            campaign=campaign,
-            status=Status.IN_PROGRESS,
-            due_on=TODAY + timedelta(days=number),
+            person=make_person(f"Jo Kowal{number % 4}"),
+            campaign=made,
+            department=DEPARTMENTS[number % 3],
+            status=status,
+            due_on=TODAY + timedelta(days=number % 2),
+            signed_at=db.utc_now() - timedelta(days=number % 4)
+            if status is Status.SIGNED
+            else None,
         )
-        make_assignment(person=person, campaign=past)
-    make_assignment(person=make_person("Jo Past"), campaign=past)
+    return made
 
-    def pages(count):
-        return [
-            [
-                (row.full_name, row.due_on)
-                for row in queries.list_people(
-                    campaign.id,
-                    filters,
-                    today=TODAY,
-                    sort=Sort.NAME,
-                    descending=descending,
-                    page=page,
-                    count=count,
-                )
-            ]
-            for page in (1, 2, 3)
-        ]
 
-    assert pages(MANY) == pages(1)
-    assert pages(1)[0]
+def pages(campaign, sort, descending, filters):
+    """Every page of a list, one after the other."""
+    today = TODAY + timedelta(days=1)
+    count = queries.count_people(campaign.id, filters, today=today)
+    listed = []
+    for page in range(1, -(-count // queries.PER_PAGE) + 1):
+        listed += queries.list_people(
+            campaign.id,
+            filters,
+            today=today,
+            sort=sort,
+            descending=descending,
+            page=page,
+            count=count,
+        )
+    return listed
+
+
+@pytest.mark.parametrize("filters", [Filters(), Filters(kind="employee", status="overdue")])
+@pytest.mark.parametrize("descending", [False, True])
+@pytest.mark.parametrize("sort", list(Sort))
+def test_a_long_list_has_the_pages_of_a_short_one(campaign, monkeypatch, sort, descending, filters):
+    monkeypatch.setattr(queries, "PER_PAGE", 4)
+    short = pages(campaign, sort, descending, filters)
+
+    monkeypatch.setattr(queries, "MANY", 3)
+
+    assert len(short) > queries.MANY
+    assert pages(campaign, sort, descending, filters) == short

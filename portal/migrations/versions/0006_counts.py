@@ -37,6 +37,12 @@ def upgrade() -> None:
     )
     op.drop_index('ix_mails_queued_at', table_name='mails')
     op.create_index('ix_mails_queued_at_id_address', 'mails', ['queued_at', 'id', 'address'])
+    op.create_index(
+        'ix_assignments_campaign_id_person_id_status_due_on_paused_on',
+        'assignments',
+        ['campaign_id', 'person_id', 'status', 'due_on', 'paused_on'],
+    )
+    op.create_index('ix_people_id_kind_manager_id', 'people', ['id', 'kind', 'manager_id'])
 
 
 def downgrade() -> None:
