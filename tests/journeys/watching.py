@@ -17,6 +17,7 @@ class Watcher:
 
     def look(self) -> None:
         """Fail where axe finds something, or the page is wider than the window."""
+        self.page.wait_for_load_state()  # a click waits for the next page to begin, not for its end
         self.page.evaluate(AXE)
         found = self.page.evaluate(
             "tags => axe.run({runOnly: tags}).then(r => r.violations.map("
