@@ -8,7 +8,7 @@ BIN = .venv/bin
 help:
 	@echo "make run    everything, on http://127.0.0.1:8000 (PORT, PORTAL_DATA_DIR)"
 	@echo "make test   everything: lint, types, contracts, all tests"
-	@echo "make check  the same without servers and browser, in seconds"
+	@echo "make check  the same without servers and browser, in two minutes"
 	@echo "make bench  what is fast, as ratios against a floor"
 
 setup:
