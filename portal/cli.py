@@ -14,6 +14,7 @@ from pathlib import Path
 import click
 from flask import Flask, current_app
 from flask.cli import AppGroup, ScriptInfo
+from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from portal import db
@@ -28,18 +29,18 @@ class Commands(AppGroup):
         try:
             return super().invoke(ctx)
         except (OperationalError, ProgrammingError) as fault:
-            app = ctx.ensure_object(ScriptInfo).load_app()
-            if ctx.invoked_subcommand != migrate.name and _is_behind(app):
+            engine = ctx.ensure_object(ScriptInfo).load_app().extensions["engine"]
+            if ctx.invoked_subcommand != migrate.name and _is_behind(engine):
                 raise click.ClickException(BEHIND) from fault
             raise click.ClickException(f"Database: {fault.orig}") from fault
 
 
-def _is_behind(app: Flask) -> bool:
+def _is_behind(engine: Engine) -> bool:
     """Whether the database answers and is not at this version."""
     from portal.migrations import is_current
 
     with suppress(OperationalError):
-        return not is_current(app.extensions["engine"])
+        return not is_current(engine)
     return False
 
 
@@ -69,7 +70,7 @@ def work() -> None:
     from portal.attestations import sealing
     from portal.worker import JOBS
 
-    if _is_behind(current_app._get_current_object()):  # type: ignore[attr-defined]
+    if _is_behind(current_app.extensions["engine"]):
         raise click.ClickException(BEHIND)  # a database that is away, it waits for
     os.nice(10)
     stop = jobs.stop_on_signals()
