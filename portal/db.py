@@ -106,6 +106,12 @@ def make_engine(url: str) -> Engine:
     if not url.startswith("sqlite"):
         engine = create_engine(url, pool_size=10, max_overflow=10, pool_pre_ping=True)
 
+        @event.listens_for(engine, "connect")
+        def _interpret(connection: Any, _record: Any) -> None:
+            """Compiling a statement first takes longer than all that a page asks."""
+            connection.execute("SET jit TO off")
+            connection.commit()
+
         @event.listens_for(engine, "begin")
         def _hurry(connection: Any) -> None:
             if connection.get_execution_options().get("hasty"):

@@ -96,6 +96,8 @@ def make_assignment(
         assignment = Assignment(
             campaign_id=campaign.id,
             person_id=person.id,
+            sort_name=person.sort_name,
+            kind=person.kind,
             course_version_id=campaign.course_version_id,
             department=person.department,
             due_on=TODAY + timedelta(days=40),

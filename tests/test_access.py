@@ -216,7 +216,7 @@ def city(app):
     gone = DisposalList(made_by=by.id)
     db.session.add(gone)
     db.session.flush()
-    db.session.add(DisposalItem(list_id=gone.id, assignment_id=attestation.assignment_id))
+    db.session.add(DisposalItem(list_id=gone.id, assignment_id=attestation.assignment_id, place=1))
     sync = syncing.ask(dry=True, force=False, by=by)
     grant = RoleGrant(person_id=owner.id, role="author", reason="x", until=day, made_by=by.id)
     db.session.add(grant)

@@ -8,7 +8,9 @@ from sqlalchemy.orm import Session
 from portal import db
 from portal.attestations.models import Attestation, RecordKind
 from portal.campaigns import audience
-from portal.migrations import config, upgrade
+from portal.campaigns.models import Assignment
+from portal.migrations import _without_foreign_keys, config, upgrade
+from portal.retention.models import DisposalItem, DisposalPerson
 from tests import servers
 
 
@@ -32,7 +34,7 @@ def test_migrating_twice_changes_nothing(each_app):
     assert differences(engine) == []
 
 
-ADA, VERSION, CAMPAIGN, DUTY, RECORD = (f"{number:032x}" for number in range(1, 6))
+ADA, VERSION, CAMPAIGN, DUTY, RECORD, LIST = (f"{number:032x}" for number in range(1, 7))
 AT = "2026-11-20 12:00:00"
 
 
@@ -95,6 +97,11 @@ def a_portal_of_the_first_release(engine):
             "signed_at": AT,
         },
     }
+    insert(engine, rows)
+
+
+def insert(engine, rows):
+    """Rows by their tables, as an older version of the database has them."""
     with engine.begin() as connection:
         for name, row in rows.items():
             names = ", ".join(f'"{column}"' for column in row)
@@ -132,3 +139,26 @@ def test_a_portal_of_the_first_release_keeps_what_was_signed(unmigrated):
         assert assignment.campaign.filled_at is not None
         assert audience.read(assignment.campaign.audience).takes(assignment.person)
         assert assignment.person.groups == []
+
+
+def test_a_list_of_before_is_in_order_by_name(unmigrated):
+    a_portal_of_the_first_release(unmigrated)
+    with unmigrated.connect() as connection, _without_foreign_keys(connection), connection.begin():
+        command.upgrade(config(connection), "0006")
+        connection.execute(text("UPDATE people SET left_on = '2027-01-01'"))
+    insert(
+        unmigrated,
+        {
+            "disposal_lists": {"id": LIST, "made_by": ADA, "made_at": AT},
+            "disposal_items": {"list_id": LIST, "assignment_id": DUTY, "kept_because": ""},
+            "disposal_people": {"list_id": LIST, "person_id": ADA, "kept_because": ""},
+        },
+    )
+
+    upgrade(unmigrated)
+
+    assert differences(unmigrated) == []
+    with Session(unmigrated) as session:
+        assert session.scalars(select(DisposalItem.place)).all() == [1]
+        assert session.scalars(select(DisposalPerson.place)).all() == [2]
+        assert session.scalars(select(Assignment.sort_name)).all() == ["lovelace, ada"]

@@ -179,8 +179,8 @@ def add_a_row_to_each(number, places, harper):
             LegalHold(campaign_id=campaign.id, reason="Court", by_id=other.id),
             LegalHold(person_id=somebody.id, reason="Court", by_id=other.id),
             DisposalList(made_by=other.id),
-            DisposalItem(list_id=places["disposal"], assignment_id=owes.id),
-            DisposalPerson(list_id=places["disposal"], person_id=leaver.id),
+            DisposalItem(list_id=places["disposal"], assignment_id=owes.id, place=1),
+            DisposalPerson(list_id=places["disposal"], person_id=leaver.id, place=1),
             ReminderRun(day=TODAY - timedelta(days=number), reminded=1, without_mail=0, lists=0),
         ]
     )

@@ -28,6 +28,7 @@ from portal.courses.models import CourseVersion
 from portal.jobs import Job
 from portal.people.models import Person
 
+_OF_PERSON = (Person.id, Person.sort_name, Person.kind, Person.department, Person.started_on)
 BATCH = 200
 """People in one transaction: on SQLite nobody else can write meanwhile."""
 
@@ -120,9 +121,7 @@ def is_to_have(campaign: Campaign) -> ColumnElement[bool]:
 def _to_give(campaign: Campaign, only: Sequence[UUID] | None) -> Select[*tuple[Any, ...]]:
     since = _last_signed(campaign.course_version_id, Assignment.course_version_id)
     query = (
-        select(Person.id, Person.department, Person.started_on, since.label("since"))
-        .where(is_to_have(campaign))
-        .order_by(Person.id)
+        select(*_OF_PERSON, since.label("since")).where(is_to_have(campaign)).order_by(Person.id)
     )
     return query if only is None else query.where(Person.id.in_(only))
 
@@ -164,6 +163,8 @@ def _give(campaign: Campaign, people: Iterable[Row[*tuple[Any, ...]]]) -> None:
             "id": uuid4(),
             "campaign_id": campaign.id,
             "person_id": person.id,
+            "sort_name": person.sort_name,
+            "kind": person.kind,
             "course_version_id": campaign.course_version_id,
             "since_version_id": person.since,
             "department": person.department,

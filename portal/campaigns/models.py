@@ -6,7 +6,16 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from flask_babel import lazy_gettext as _l
-from sqlalchemy import JSON, Enum, ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy import (
+    JSON,
+    Enum,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    String,
+    Text,
+    UniqueConstraint,
+)
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from portal.courses.models import CourseVersion
@@ -100,23 +109,36 @@ class Campaign(Base):
         return self.launched_at is not None and self.closed_at is None
 
 
+_NARROWED = ("person_id", "kind", "department", "status", "due_on", "paused_on", "signed_at")
+_OF_TEAM = ("status", "due_on", "paused_on", "signed_at", "sort_name", "id")
+
+
 class Assignment(Base):
     """One person's duty in one campaign."""
 
     __tablename__ = "assignments"
     __table_args__ = (
         UniqueConstraint("campaign_id", "person_id"),
+        # What lists are ordered and filtered by stands here too: the database keeps it the same.
+        ForeignKeyConstraint(
+            ["person_id", "sort_name", "kind"],
+            ["people.id", "people.sort_name", "people.kind"],
+            onupdate="CASCADE",
+        ),
         Index(None, "campaign_id", "department", "status"),
         Index(None, "campaign_id", "status", "due_on", "paused_on"),
-        # A list by name asks person after person, and finds all it asks for in this one.
-        Index(None, "campaign_id", "person_id", "status", "due_on", "paused_on"),
+        # A list by name is read in this one alone, whatever it is narrowed to.
+        Index("ix_assignments_by_name", "campaign_id", "sort_name", "id", *_NARROWED),
+        Index("ix_assignments_by_person", "campaign_id", "person_id", *_OF_TEAM),
         Index(None, "waived_until"),
         Index(None, "paused_on"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
     campaign_id: Mapped[UUID] = mapped_column(ForeignKey("campaigns.id"))
-    person_id: Mapped[UUID] = mapped_column(ForeignKey("people.id"), index=True)
+    person_id: Mapped[UUID] = mapped_column(index=True)
+    sort_name: Mapped[str] = mapped_column(String(200))  # the person's
+    kind: Mapped[str] = mapped_column(String(20))  # the person's
     course_version_id: Mapped[UUID] = mapped_column(ForeignKey("course_versions.id"))
     # What the person signed before, of this course; in an update they get what changed since.
     since_version_id: Mapped[UUID | None] = mapped_column(ForeignKey("course_versions.id"))
@@ -132,7 +154,9 @@ class Assignment(Base):
     escalated_on: Mapped[date | None]  # when the manager's list named it
 
     campaign: Mapped[Campaign] = relationship()
-    person: Mapped[Person] = relationship()
+    person: Mapped[Person] = relationship(
+        primaryjoin=lambda: Assignment.person_id == Person.id, foreign_keys=person_id
+    )
     course_version: Mapped[CourseVersion] = relationship(foreign_keys=course_version_id)
 
 

@@ -89,13 +89,20 @@ def count(campaign: Campaign) -> tuple[Counts, list[tuple[str, int]]]:
     return counts, sorted(departments.items())
 
 
-def list_people(campaign: Campaign, group: Group, *, name: str, page: int) -> list[Line]:
+def list_people(
+    campaign: Campaign, group: Group, *, counts: Counts, name: str, page: int
+) -> list[Line]:
     """A page of one group by name; pages count from 1. One row more means a next page."""
-    found = select(Person.id).where(_is_in(campaign, group))
-    for part in sort_name(name, "").replace(",", " ").split():
-        found = found.where(Person.sort_name.contains(part, autoescape=True))
     by_name = (Person.sort_name, Person.id)
-    found = found.order_by(*by_name).offset((page - 1) * PER_PAGE).limit(PER_PAGE + 1)
+    if group is Group.IN and counts.given == counts.inside:  # all have it: the duties say who
+        key, listed = Assignment.sort_name, (Assignment.sort_name, Assignment.id)
+        found = select(Assignment.person_id).where(Assignment.campaign_id == campaign.id)
+    else:
+        key, listed = Person.sort_name, by_name
+        found = select(Person.id).where(_is_in(campaign, group))
+    for part in sort_name(name, "").replace(",", " ").split():
+        found = found.where(key.contains(part, autoescape=True))
+    found = found.order_by(*listed).offset((page - 1) * PER_PAGE).limit(PER_PAGE + 1)
     theirs = db.session.scalars(found).all()  # by themselves: then both databases find them soon
     rows = db.session.execute(
         _asked(campaign, Person).where(Person.id.in_(theirs)).order_by(*by_name)

@@ -145,7 +145,7 @@ def preview(campaign_id: UUID) -> ResponseReturnValue:
     ]
     page = page_number()
     name = (form.name.data or "")[:200]
-    lines = previewing.list_people(found, group, name=name, page=page)
+    lines = previewing.list_people(found, group, counts=counts, name=name, page=page)
     return render_template(
         "campaigns/preview.html",
         campaign=found,

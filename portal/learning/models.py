@@ -41,6 +41,12 @@ class StepDone(Base):
             sqlite_where=_HAS_OUTCOME,
             postgresql_where=_HAS_OUTCOME,
         ),
+        Index(
+            "ix_steps_done_declared",  # whether one has said anything about oneself
+            "assignment_id",
+            sqlite_where=_HAS_OUTCOME,
+            postgresql_where=_HAS_OUTCOME,
+        ),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

@@ -4,10 +4,12 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import JSON, Index, String, Text
+from sqlalchemy import JSON, Index, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.db import Base, utc_now
+
+_IS_SENT, _IS_UNSENT = text("sent_at IS NOT NULL"), text("sent_at IS NULL")
 
 
 class Mail(Base):
@@ -17,6 +19,16 @@ class Mail(Base):
     __table_args__ = (
         Index(None, "sent_at", "refused_at", "next_try_at"),
         Index(None, "queued_at", "id", "address"),  # a page of the log is found in it alone
+        Index("ix_mails_sent", "queued_at", "id", sqlite_where=_IS_SENT, postgresql_where=_IS_SENT),
+        Index(
+            "ix_mails_unsent",
+            "queued_at",
+            "id",
+            "refused_at",
+            "tries",
+            sqlite_where=_IS_UNSENT,
+            postgresql_where=_IS_UNSENT,
+        ),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)

@@ -31,7 +31,7 @@ def log() -> ResponseReturnValue:
         page=page,
         state=state,
         search=search,
-        counts=services.count_by_state(),
+        counts=services.count_unsent(),
         words=STATE_WORDS,
     )
 

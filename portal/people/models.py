@@ -16,7 +16,8 @@ class Person(Base):
     __tablename__ = "people"
     __table_args__ = (
         Index(None, "sort_name", "id"),  # with the id: a list is read in it alone
-        Index(None, "id", "kind", "manager_id"),  # as figures group a hundred thousand
+        Index(None, "id", "sort_name", "kind", unique=True),  # what a duty repeats of a person
+        Index(None, "manager_id", "id"),  # a team is found in it alone
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
@@ -33,7 +34,7 @@ class Person(Base):
     location: Mapped[str] = mapped_column(String(200), default="")
     union_scope: Mapped[str] = mapped_column(String(10), default="")  # in, out; empty: not known
     groups: Mapped[list[str]] = mapped_column(JSON, default=list)  # of the directory, as we ask
-    manager_id: Mapped[UUID | None] = mapped_column(ForeignKey("people.id"), index=True)
+    manager_id: Mapped[UUID | None] = mapped_column(ForeignKey("people.id"))
     sponsor: Mapped[str] = mapped_column(String(200), default="")  # name, for contractors
     sponsor_id: Mapped[UUID | None] = mapped_column(ForeignKey("people.id"), index=True)
     firm: Mapped[str] = mapped_column(String(200), default="")  # or group, of a contractor

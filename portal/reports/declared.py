@@ -16,6 +16,7 @@ from portal.learning.models import StepDone, is_latest
 from portal.people.models import Person
 
 PER_PAGE = 50
+_HAS_SAID = StepDone.outcome.is_not(None)
 
 
 @dataclass(frozen=True)
@@ -36,30 +37,31 @@ def list_lines(campaign_id: UUID, *, everything: bool, page: int) -> tuple[list[
 
     Without `everything` only what HR may have to act on.
     """
-    said = _said(campaign_id, everything)
-    theirs = select(Assignment.person_id).join(StepDone, StepDone.assignment_id == Assignment.id)
+    said = _HAS_SAID if everything else _asks_something(campaign_id)
+    theirs = select(StepDone.assignment_id).where(said)
+    here = StepDone.assignment_id == Assignment.id
     # Many are met in the index by name; few are found by what they said, and then sorted.
-    met = theirs.where(said, Assignment.person_id == Person.id).correlate(Person).exists()
-    says = met if everything else Person.id.in_(theirs.where(said))
-    people = db.session.scalars(
-        select(Person.id)
-        .where(says)
-        .order_by(Person.sort_name, Person.id)
+    has_met: ColumnElement[bool] = theirs.where(here).correlate(Assignment).exists()
+    is_found: ColumnElement[bool] = Assignment.id.in_(theirs)
+    duties = db.session.scalars(
+        select(Assignment.id)
+        .where(Assignment.campaign_id == campaign_id, has_met if everything else is_found)
+        .order_by(Assignment.sort_name, Assignment.id)
         .offset((page - 1) * PER_PAGE)
         .limit(PER_PAGE + 1)
     ).all()
-    rows = db.session.execute(_answers(said).where(Person.id.in_(people[:PER_PAGE])))
-    return [_line(row) for row in rows], len(people) <= PER_PAGE
+    rows = db.session.execute(_answers(said, Assignment.id.in_(duties[:PER_PAGE])))
+    return [_line(row) for row in rows], len(duties) <= PER_PAGE
 
 
 def each_line(campaign_id: UUID) -> Iterator[Line]:
     """All answers by name; memory stays small."""
-    query = _answers(_said(campaign_id, True)).execution_options(yield_per=500)
-    for row in db.session.execute(query):
+    query = _answers(_HAS_SAID, Assignment.campaign_id == campaign_id)
+    for row in db.session.execute(query.execution_options(yield_per=500)):
         yield _line(row)
 
 
-def _answers(said: ColumnElement[bool]) -> Select[Any]:
+def _answers(said: ColumnElement[bool], whose: ColumnElement[bool]) -> Select[Any]:
     return (
         select(
             Person.id,
@@ -72,18 +74,14 @@ def _answers(said: ColumnElement[bool]) -> Select[Any]:
         )
         .join(Assignment, Assignment.id == StepDone.assignment_id)
         .join(Person, Person.id == Assignment.person_id)
-        .where(said, is_latest())
-        .order_by(Person.sort_name, Person.id, StepDone.id)
+        .where(said, whose, is_latest())
+        .order_by(Assignment.sort_name, Assignment.id, StepDone.id)
     )
 
 
-def _said(campaign_id: UUID, everything: bool) -> ColumnElement[bool]:
-    asked = _asked(campaign_id)
-    here = and_(
-        Assignment.campaign_id == campaign_id, StepDone.step.in_({step.key for step in asked})
-    )
-    unsettled = StepDone.outcome.in_(_unsettled(asked))
-    return here if everything else and_(here, unsettled, is_latest())
+def _asks_something(campaign_id: UUID) -> ColumnElement[bool]:
+    """What HR may have to act on, as the courses of the campaign say."""
+    return and_(StepDone.outcome.in_(_unsettled(_asked(campaign_id))), is_latest())
 
 
 def _asked(campaign_id: UUID) -> list[AboutYou]:

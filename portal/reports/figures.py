@@ -2,9 +2,9 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import Any, Self
 from uuid import UUID
 
 from flask_babel import gettext as _
@@ -39,6 +39,28 @@ class Day:
     def not_started(self) -> int:
         """Neither begun nor discharged nor refused."""
         return max(0, self.people - self.signed - self.in_progress - self.waived - self.refused)
+
+
+@dataclass(frozen=True)
+class Figures:
+    """How a campaign went day by day, and how its parts stand: kinds and managers by their keys."""
+
+    days: list[Day]
+    departments: list[Count]
+    kinds: list[Count]
+    managers: list[Count]  # those with most that is open
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain values."""
+        plain = {name: [astuple(each) for each in listed] for name, listed in vars(self).items()}
+        return plain | {"days": [(day.isoformat(), *rest) for day, *rest in plain["days"]]}
+
+    @classmethod
+    def from_json(cls, kept: dict[str, Any]) -> Self:
+        """From what `to_json` made."""
+        days = [Day(date.fromisoformat(day), *rest) for day, *rest in kept["days"]]
+        parts = ("departments", "kinds", "managers")
+        return cls(days, *([Count(*values) for values in kept[part]] for part in parts))
 
 
 @dataclass(frozen=True)
@@ -122,53 +144,59 @@ def by_week(days: Sequence[Day]) -> list[Day]:
     return [day for day in days if day.day.weekday() == SUNDAY or day is days[-1]]
 
 
+def count(campaign: Campaign, *, today: date) -> Figures:
+    """All figures of a campaign, as of now."""
+    kinds, managers = _count_by_person(campaign.id)
+    departments = queries.count_by_department(campaign.id)
+    return Figures(over_time(campaign, today=today), departments, kinds, managers)
+
+
 def count_by_kind(campaign_id: UUID) -> list[Count]:
     """How employees and contract employees stand."""
-    return count_by_person(campaign_id)[0]
+    return name_kinds(_count_by_person(campaign_id)[0])
 
 
 def count_by_manager(campaign_id: UUID) -> list[Count]:
     """How the reports of each manager stand: those with most that is open first."""
-    return count_by_person(campaign_id)[1]
+    return name_managers(_count_by_person(campaign_id)[1])
 
 
-def count_by_person(campaign_id: UUID) -> tuple[list[Count], list[Count]]:
-    """`count_by_kind` and `count_by_manager`, of one look at the people."""
-    facts = (Person.kind, Person.manager_id, Assignment.status)
+def name_kinds(counts: Iterable[Count]) -> list[Count]:
+    """The same in the words of this page's language."""
+    words = {"employee": _("Employees"), "contractor": _("Contract employees")}
+    return [replace(each, name=words.get(each.key, each.key)) for each in counts]
+
+
+def name_managers(counts: Sequence[Count]) -> list[Count]:
+    """The same with the managers' names of today."""
+    known = select(Person.id, Person.full_name).where(
+        Person.id.in_([UUID(each.key) for each in counts if each.key != NOBODY])
+    )
+    names = {str(key): name for key, name in db.session.execute(known)}
+    names[NOBODY] = _("No manager known")
+    named = [replace(each, name=names[each.key]) for each in counts]
+    return sorted(named, key=lambda each: (each.signed - each.total, each.name))
+
+
+def _count_by_person(campaign_id: UUID) -> tuple[list[Count], list[Count]]:
+    """Kinds, and the managers with most that is open, without names: one look at the people."""
+    facts = (Assignment.kind, Person.manager_id, Assignment.status)
     rows = db.session.execute(
         select(*facts, func.count())
         .join(Person, Person.id == Assignment.person_id)
         .where(Assignment.campaign_id == campaign_id)
         .group_by(*facts)
     ).all()
-    words = {"employee": _("Employees"), "contractor": _("Contract employees")}
-    kinds = _counts((kind, words.get(kind, kind), status, n) for kind, _key, status, n in rows)
-    managers = _counts(
-        (str(key) if key else NOBODY, "", status, n) for _kind, key, status, n in rows
-    )
-    behind = sorted(managers, key=lambda each: each.signed - each.total)[:MOST_MANAGERS]
-    names = dict(
-        db.session.execute(
-            select(Person.id, Person.full_name).where(
-                Person.id.in_([UUID(each.key) for each in behind if each.key != NOBODY])
-            )
-        ).all()
-    )
-    unknown = _("No manager known")
-    named = [
-        replace(each, name=unknown if each.key == NOBODY else names[UUID(each.key)])
-        for each in behind
-    ]
-    return kinds, sorted(named, key=lambda each: (each.signed - each.total, each.name))
+    kinds = _counts((kind, status, n) for kind, _manager, status, n in rows)
+    managers = _counts((str(key or NOBODY), status, n) for _kind, key, status, n in rows)
+    return kinds, sorted(managers, key=lambda each: each.signed - each.total)[:MOST_MANAGERS]
 
 
-def _counts(rows: Iterable[tuple[str, str, str, int]]) -> list[Count]:
-    found: dict[tuple[str, str], Counter[str]] = {}
-    for key, name, status, number in rows:
-        found.setdefault((name, key), Counter())[status] += number
-    return [
-        queries.count_of(name, counts, key=key) for (name, key), counts in sorted(found.items())
-    ]
+def _counts(rows: Iterable[tuple[str, str, int]]) -> list[Count]:
+    found: dict[str, Counter[str]] = {}
+    for key, status, number in rows:
+        found.setdefault(key, Counter())[status] += number
+    return [queries.count_of(key, counts) for key, counts in sorted(found.items())]
 
 
 def _refusals(mine: ColumnElement[bool]) -> tuple[Counter[date], Counter[date]]:

@@ -37,11 +37,12 @@ class Export(Base):
     person: Mapped[Person] = relationship()
 
 
-class AnswerTally(Base):
-    """The answers of a large campaign, counted: never who gave them."""
+class Tally(Base):
+    """What is counted ahead of a large campaign: never who did what."""
 
-    __tablename__ = "answer_tallies"
+    __tablename__ = "tallies"
 
     campaign_id: Mapped[UUID] = mapped_column(ForeignKey("campaigns.id"), primary_key=True)
     at: Mapped[datetime]  # when the count began
-    lines: Mapped[list[Any]] = mapped_column(JSON)  # as portal.reports.tallies.Given
+    answers: Mapped[list[Any]] = mapped_column(JSON)  # each as portal.reports.tallies.Given
+    figures: Mapped[dict[str, Any]] = mapped_column(JSON)  # as portal.reports.figures.Figures

@@ -7,8 +7,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select
-from sqlalchemy.orm import aliased
+from sqlalchemy import ColumnElement, and_, func, select
 
 from portal import db
 from portal.attestations.models import SIGNATURES, Attestation, Evidence, Refusal
@@ -18,7 +17,6 @@ from portal.people.models import Person
 from portal.people.registering import sort_name
 
 PER_PAGE = 50
-MANY = 10_000  # in a list: then those of a page are found sooner by name than by what they are
 
 
 class Sort(StrEnum):
@@ -36,7 +34,7 @@ Campaigns = Sequence[CampaignLine]
 OVERDUE = "overdue"
 NOBODY = "nobody"  # as a filter by manager: people without one
 _ORDER: dict[Sort, Any] = {
-    Sort.NAME: Person.sort_name,
+    Sort.NAME: Assignment.sort_name,
     Sort.DEPARTMENT: Assignment.department,
     Sort.STATUS: Assignment.status,
     Sort.DUE: Assignment.due_on,
@@ -189,75 +187,31 @@ def list_people(
     sort: Sort = Sort.NAME,
     descending: bool = False,
     page: int = 1,
-    count: int,
 ) -> list[Row]:
-    """One page of the list; pages count from 1. `count`: how long the whole list is."""
-    matches, start = _matches(campaign_id, filters, today), (page - 1) * PER_PAGE
-    keys: list[Any] = [Person.sort_name, Person.id]
-    column, is_by_name = _ORDER[sort], sort is Sort.NAME
-    if is_by_name and descending:
-        keys = [key.desc() for key in keys]
-    elif not is_by_name:
-        order = (column.desc() if descending else column.asc()).nulls_last()
-        if count >= MANY:
-            near = select(column).select_from(Assignment).where(matches).order_by(order)
-            values = db.session.scalars(near.offset(start).limit(PER_PAGE)).all() or [None]
-            matches, before, count = _of_values(matches, column, values, descending)
-            start, is_by_name = start - before, values[0] == values[-1]
-        keys = keys if is_by_name else [order, *keys]
-    # What is sorted to find a late page is narrow; the page's own rows are read afterwards.
-    if is_by_name and count >= MANY:  # the index gives them in order; nobody is sorted
-        owes = exists().where(Assignment.person_id == Person.id, matches)
-        z_to_a = descending and sort is Sort.NAME
-        chosen = _page(select(Person.id).where(owes), start, count, descending=z_to_a)
+    """One page of the list; pages count from 1. What has no value comes last."""
+    column = _ORDER[sort]
+    order = [(column.desc() if descending else column.asc()).nulls_last()]
+    if sort is Sort.NAME:  # without more words, so that the index gives it
+        order = [column.desc(), Assignment.id.desc()] if descending else [column, Assignment.id]
     else:
-        chosen = select(Person.id).join(Assignment, Assignment.person_id == Person.id)
-        chosen = chosen.where(matches).order_by(*keys).limit(PER_PAGE).offset(start)
-    found = chosen.subquery()
-    duty = and_(Assignment.person_id == Person.id, Assignment.campaign_id == campaign_id)
+        order += [Assignment.sort_name, Assignment.id]
+    # A page is found in the index by name; its own rows are read afterwards.
+    found = (
+        select(Assignment.id)
+        .where(_matches(campaign_id, filters, today))
+        .order_by(*order)
+        .offset((page - 1) * PER_PAGE)
+        .limit(PER_PAGE)
+        .subquery()
+    )
     rows = db.session.execute(
         select(*_COLUMNS)
         .select_from(found)
-        .join(Person, Person.id == found.c.id)
-        .join(Assignment, duty)
-        .order_by(*keys)
+        .join(Assignment, Assignment.id == found.c.id)
+        .join(Person, Person.id == Assignment.person_id)
+        .order_by(*order)
     )
     return [Row(*row) for row in rows]
-
-
-def _page(people: Select[UUID], start: int, count: int, *, descending: bool) -> Select[UUID]:
-    """A page of people by name; one in the second half is found from the end."""
-    length = max(0, min(PER_PAGE, count - start))
-    if start > count // 2:
-        start, descending = count - start - length, not descending
-    keys = (Person.sort_name, Person.id)
-    order = [key.desc() for key in keys] if descending else keys
-    return people.order_by(*order).limit(length).offset(start)
-
-
-def _of_values(
-    matches: ColumnElement[bool], column: Any, values: Sequence[Any], descending: bool
-) -> tuple[ColumnElement[bool], int, int]:
-    """Those of a list whose values a page holds, how many come before them, and how many they are.
-
-    No value comes last.
-    """
-    first, last = values[0], values[-1]
-    if first is None:
-        before, here = column.is_not(None), column.is_(None)
-    else:
-        before = column > first if descending else column < first
-        here = or_(column.is_(None), ~before)
-        if last is not None:
-            here = column <= first if descending else column >= first
-            here = and_(here, column >= last if descending else column <= last)
-    before, here = and_(matches, before), and_(matches, here)
-    numbers = (
-        select(func.count()).select_from(Assignment).where(which).scalar_subquery()
-        for which in (before, here)
-    )
-    number_before, number = db.session.execute(select(*numbers)).one()
-    return here, number_before, number
 
 
 def count_people(campaign_id: UUID, filters: Filters, *, today: date) -> int:
@@ -272,7 +226,7 @@ def each_person(campaign_id: UUID, filters: Filters, *, today: date) -> Iterator
         select(*_COLUMNS)
         .join(Person, Person.id == Assignment.person_id)
         .where(_matches(campaign_id, filters, today))
-        .order_by(Person.sort_name, Assignment.id)
+        .order_by(Assignment.sort_name, Assignment.id)
         .execution_options(yield_per=1000)
     )
     for row in rows:
@@ -353,14 +307,11 @@ def _matches(campaign_id: UUID, filters: Filters, today: date) -> ColumnElement[
     wanted = [Assignment.campaign_id == campaign_id]
     if filters.name:
         parts = sort_name(filters.name, "").replace(",", " ").split()
-        fits = [Person.sort_name.contains(part, autoescape=True) for part in parts]
-        wanted.append(Assignment.person_id.in_(select(Person.id).where(*fits).correlate(None)))
+        wanted += [Assignment.sort_name.contains(part, autoescape=True) for part in parts]
     if filters.department:
         wanted.append(Assignment.department == filters.department)
-    if filters.kind:  # asked person by person: they are many
-        person = aliased(Person)
-        is_of_kind = exists().where(person.id == Assignment.person_id, person.kind == filters.kind)
-        wanted.append(is_of_kind)
+    if filters.kind:
+        wanted.append(Assignment.kind == filters.kind)
     if filters.manager:
         manager = None if filters.manager == NOBODY else UUID(filters.manager)
         people = select(Person.id).where(Person.manager_id == manager).correlate(None)

@@ -60,7 +60,7 @@ def analyse(campaign_id: UUID) -> tuple[list[Line], datetime | None]:
 
     And when the answers were counted: None where that is now.
     """
-    given, counted_at = tallies.get(campaign_id)
+    given, counted_at = tallies.get_answers(campaign_id)
     answers: dict[str, list[Given]] = {}
     for each in given:
         answers.setdefault(each.question, []).append(each)

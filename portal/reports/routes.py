@@ -29,7 +29,7 @@ from portal.campaigns.models import STATUS_WORDS, DutyDecision
 from portal.config import Role
 from portal.directory import syncing
 from portal.people import services as people
-from portal.reports import declared, downloads, exports, lists, making, queries
+from portal.reports import declared, downloads, exports, lists, making, queries, tallies
 from portal.reports import figures as figures_of
 from portal.reports import log as entries
 from portal.reports import questions as questions_of
@@ -63,7 +63,6 @@ def who_has_signed() -> ResponseReturnValue:
         sort=sort,
         descending=descending,
         page=min(page, pages),
-        count=count,
     )
     return render_template(
         "reports/who_has_signed.html",
@@ -94,8 +93,8 @@ def figures() -> ResponseReturnValue:
     if not campaigns:
         return render_template("reports/figures.html", campaign=None)
     chosen = planning.get_campaign(_chosen(campaigns)[0])
-    days = figures_of.over_time(chosen, today=db.today())
-    kinds, managers = figures_of.count_by_person(chosen.id)
+    counted, counted_at = tallies.get_figures(chosen, today=db.today())
+    days = counted.days
     names = ("people", "signed", "in_progress", "overdue", "waived", "refused")
     return render_template(
         "reports/figures.html",
@@ -103,9 +102,10 @@ def figures() -> ResponseReturnValue:
         days=days,
         weeks=figures_of.by_week(days),
         curve=figures_of.draw(days, due_on=chosen.due_on, names=names) if days else None,
-        departments=queries.count_by_department(chosen.id),
-        managers=managers,
-        kinds=kinds,
+        departments=counted.departments,
+        managers=figures_of.name_managers(counted.managers),
+        kinds=figures_of.name_kinds(counted.kinds),
+        counted_at=counted_at,
         today=db.today(),
     )
 

@@ -1,25 +1,26 @@
-"""How often each answer was given; counted ahead where a look would take too long."""
+"""Answers and figures, counted ahead where a look would take too long."""
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import astuple, dataclass
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Integer, String, and_, case, cast, func, or_, select
 
 from portal import db
-from portal.attestations.models import Disposal
+from portal.audit.models import AuditEntry
 from portal.campaigns.models import Assignment, Campaign
 from portal.jobs import Job
 from portal.learning.models import Answer, Attempt
-from portal.people.models import Person
-from portal.reports.models import AnswerTally
+from portal.reports import figures
+from portal.reports.figures import Figures
+from portal.reports.models import Tally
 
-MANY = 1000  # duties in a campaign: the answers of fewer are counted at each look
+MANY = 5000  # duties in a campaign: fewer are counted at each look
 RESTS = timedelta(minutes=10)  # between two counts: one of a million answers takes seconds
-RESTS_WHEN_CLOSED = timedelta(days=1)  # whoever had the duty may still answer
+RESTS_WHEN_CLOSED = timedelta(days=1)  # whoever had the duty may still sign
 
 
 @dataclass(frozen=True)
@@ -34,12 +35,20 @@ class Given:
     people: int
 
 
-def get(campaign_id: UUID) -> tuple[list[Given], datetime | None]:
+def get_answers(campaign_id: UUID) -> tuple[list[Given], datetime | None]:
     """What was answered in a campaign, and when that was counted; None: just now."""
-    kept = db.session.get(AnswerTally, campaign_id)
+    kept = db.session.get(Tally, campaign_id)
     if kept is None:
         return _count(campaign_id), None
-    return _read(kept.lines), kept.at
+    return _read(kept.answers), kept.at
+
+
+def get_figures(campaign: Campaign, *, today: date) -> tuple[Figures, datetime | None]:
+    """How a campaign stands, and when that was counted; None: just now."""
+    kept = db.session.get(Tally, campaign.id)
+    if kept is None:
+        return figures.count(campaign, today=today), None
+    return Figures.from_json(kept.figures), kept.at
 
 
 def _count(campaign_id: UUID) -> list[Given]:
@@ -47,16 +56,15 @@ def _count(campaign_id: UUID) -> list[Given]:
     right = case((Answer.right, 1), else_=0)
     others = cast(func.coalesce(Attempt.right, 0), Integer) - right
     rows = db.session.execute(
-        select(Answer.question, chosen, Person.kind, right, others, func.count())
+        select(Answer.question, chosen, Assignment.kind, right, others, func.count())
         .join(Attempt, Attempt.id == Answer.attempt_id)
         .join(Assignment, Assignment.id == Attempt.assignment_id)
-        .join(Person, Person.id == Assignment.person_id)
         .where(
             Assignment.campaign_id == campaign_id,
             Attempt.number == 1,
             Attempt.submitted_at.is_not(None),
         )
-        .group_by(Answer.question, chosen, Person.kind, right, others)
+        .group_by(Answer.question, chosen, Assignment.kind, right, others)
     )
     return _read([question, json.loads(text), *rest] for question, text, *rest in rows)
 
@@ -66,25 +74,20 @@ def _read(lines: Iterable[Sequence[Any]]) -> list[Given]:
 
 
 def _due(limit: int) -> list[str]:
-    """Large campaigns, where anything was answered or disposed of since their last count."""
+    """Large campaigns, where anything at all has happened since their last count."""
     now = db.utc_now()
     with db.reading() as session:
-        changes = (
-            session.scalar(select(func.max(each))) for each in (Attempt.submitted_at, Disposal.at)
-        )
-        changed = max((at for at in changes if at is not None), default=None)
-        if changed is None:
-            return []
+        newest = select(AuditEntry.at).order_by(AuditEntry.position.desc()).limit(1)
         rested = or_(
-            AnswerTally.at < now - RESTS_WHEN_CLOSED,
-            and_(Campaign.closed_at.is_(None), AnswerTally.at < now - RESTS),
+            Tally.at < now - RESTS_WHEN_CLOSED,
+            and_(Campaign.closed_at.is_(None), Tally.at < now - RESTS),
         )
         duties = select(func.count()).where(Assignment.campaign_id == Campaign.id)
         found = session.scalars(
             select(Campaign.id)
-            .outerjoin(AnswerTally, AnswerTally.campaign_id == Campaign.id)
+            .outerjoin(Tally, Tally.campaign_id == Campaign.id)
             .where(Campaign.launched_at.is_not(None))
-            .where(or_(AnswerTally.at.is_(None), and_(AnswerTally.at < changed, rested)))
+            .where(or_(Tally.at.is_(None), and_(Tally.at < newest.scalar_subquery(), rested)))
             .where(duties.scalar_subquery() >= MANY)
             .limit(limit)
         )
@@ -92,15 +95,14 @@ def _due(limit: int) -> list[str]:
 
 
 def _do(campaign_id: str) -> None:
-    at = db.utc_now()
-    with db.reading():
-        lines = [
-            [each.question, each.chosen, each.kind, each.right, each.others, each.people]
-            for each in _count(UUID(campaign_id))
-        ]
+    key, at = UUID(campaign_id), db.utc_now()
+    with db.reading() as session:
+        answers = [list(astuple(each)) for each in _count(key)]
+        counted = figures.count(session.get_one(Campaign, key), today=db.today())
+    kept = Tally(campaign_id=key, at=at, answers=answers, figures=counted.to_json())
     with db.transaction() as session:
-        session.merge(AnswerTally(campaign_id=UUID(campaign_id), at=at, lines=lines))
+        session.merge(kept)
 
 
 TALLY = Job("tally", _due, _do, every=60)
-"""The answers of large campaigns, counted while nobody waits."""
+"""Large campaigns, counted while nobody waits."""

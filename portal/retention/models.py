@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID, uuid4
 
-from sqlalchemy import ForeignKey, Text
+from sqlalchemy import ForeignKey, Index, Text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from portal.campaigns.models import Campaign
@@ -74,9 +74,11 @@ class DisposalItem(Base):
     """One duty on a list."""
 
     __tablename__ = "disposal_items"
+    __table_args__ = (Index(None, "list_id", "place"),)
 
     list_id: Mapped[UUID] = mapped_column(ForeignKey("disposal_lists.id"), primary_key=True)
     assignment_id: Mapped[UUID] = mapped_column(ForeignKey("assignments.id"), primary_key=True)
+    place: Mapped[int]  # on the list, which is by name, from 1
     kept_because: Mapped[str] = mapped_column(Text, default="")  # taken off the list
     done_at: Mapped[datetime | None]
 
@@ -85,8 +87,10 @@ class DisposalPerson(Base):
     """One person without a duty on a list."""
 
     __tablename__ = "disposal_people"
+    __table_args__ = (Index(None, "list_id", "place"),)
 
     list_id: Mapped[UUID] = mapped_column(ForeignKey("disposal_lists.id"), primary_key=True)
     person_id: Mapped[UUID] = mapped_column(ForeignKey("people.id"), primary_key=True)
+    place: Mapped[int]  # on the list, which is by name, from 1
     kept_because: Mapped[str] = mapped_column(Text, default="")  # taken off the list
     done_at: Mapped[datetime | None]

@@ -12,7 +12,7 @@ from portal import db
 from portal.campaigns import planning
 from portal.config import Role
 from portal.errors import Refused
-from portal.retention import forms, own_data, services
+from portal.retention import forms, lists, own_data, services
 from portal.web import page_number, requires
 
 bp = Blueprint("retention", __name__)
@@ -28,7 +28,7 @@ def overview() -> ResponseReturnValue:
         "retention/overview.html",
         rules=services.list_rules(),
         holds=services.list_holds(),
-        lists=services.list_lists(),
+        lists=lists.list_lists(),
         contract_rule=services.find_contract_rule(),
         past=past,
         held=held,
@@ -105,7 +105,7 @@ def end_hold(hold_id: UUID) -> ResponseReturnValue:
 @requires(Role.HR)
 def make_list() -> ResponseReturnValue:
     """List what is past its period."""
-    made = services.make_list(by=current_user, today=db.today())
+    made = lists.make_list(by=current_user, today=db.today())
     return redirect(url_for(".disposal", list_id=made.id))
 
 
@@ -113,25 +113,25 @@ def make_list() -> ResponseReturnValue:
 @requires(Role.HR)
 def disposal(list_id: UUID) -> ResponseReturnValue:
     """One list; on POST, approve it."""
-    found = services.get_list(list_id)
+    found = lists.get_list(list_id)
     form = forms.ApproveForm()
     if form.validate_on_submit():
         try:
-            services.approve(list_id, word=form.word.data, by=current_user)
+            lists.approve(list_id, word=form.word.data, by=current_user)
         except Refused as refusal:
             form.word.errors = [str(refusal)]
         else:
             flash(_("The list is approved. What is on it is let go in the next minutes."))
             return redirect(url_for(".disposal", list_id=list_id))
     page = page_number()
-    lines = services.list_items(list_id, page=page)
+    lines = lists.list_items(list_id, page=page)
     return render_template(
         "retention/disposal.html",
         form=form,
         found=found,
-        counts=services.count_items(list_id),
-        lines=lines[: services.PER_PAGE],
-        is_last=len(lines) <= services.PER_PAGE,
+        counts=lists.count_items(list_id),
+        lines=lines[: lists.PER_PAGE],
+        is_last=len(lines) <= lists.PER_PAGE,
         page=page,
     )
 
@@ -140,10 +140,10 @@ def disposal(list_id: UUID) -> ResponseReturnValue:
 @requires(Role.HR)
 def keep(list_id: UUID, item_id: UUID) -> ResponseReturnValue:
     """Take one duty, or one person, off the list."""
-    line = services.get_item(list_id, item_id)
+    line = lists.get_item(list_id, item_id)
     form = forms.KeepForm()
     if form.validate_on_submit():
-        services.take_off(list_id, item_id, reason=form.reason.data.strip(), by=current_user)
+        lists.take_off(list_id, item_id, reason=form.reason.data.strip(), by=current_user)
         flash(_("%(name)s is taken off the list.", name=line.full_name))
         return redirect(url_for(".disposal", list_id=list_id))
     return render_template("retention/keep.html", form=form, list_id=list_id, line=line)

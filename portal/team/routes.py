@@ -38,10 +38,10 @@ def people() -> ResponseReturnValue:
     _check()
     show = _asked()
     page = page_number()
-    lines = services.list_team(current_user, show=show, today=db.today(), page=page)
+    counts, lines = services.look(current_user, show=show, today=db.today(), page=page)
     return render_template(
         "team/people.html",
-        counts=services.count(current_user, today=db.today()),
+        counts=counts,
         lines=lines[: services.PER_PAGE],
         is_last=len(lines) <= services.PER_PAGE,
         page=page,
@@ -76,8 +76,16 @@ def crew_list() -> ResponseReturnValue:
         head = identify(get_person(manager_id))
     else:
         _check()
-    lines = list(services.each_line(head, show=services.OPEN, today=db.today()))
-    return render_template("team/crew_list.html", lines=lines, head=head, today=db.today())
+    page, length = page_number(), services.PER_CREW_LIST
+    lines = services.list_team(head, show=services.OPEN, today=db.today(), page=page, length=length)
+    return render_template(
+        "team/crew_list.html",
+        lines=lines[:length],
+        is_last=len(lines) <= length,
+        page=page,
+        head=head,
+        today=db.today(),
+    )
 
 
 @bp.post("/<uuid:person_id>/nudge")

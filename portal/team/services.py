@@ -23,8 +23,9 @@ from portal.reminders.owed import NUDGE
 from portal.team.models import Delegation
 
 PER_PAGE = 50
+PER_CREW_LIST = 500
 OPEN, LATE, ALL = "open", "late", "all"
-_ORDER = (Person.sort_name, Assignment.due_on, Assignment.id)
+_ORDER = (Assignment.sort_name, Assignment.due_on, Assignment.id)
 
 
 @dataclass(frozen=True)
@@ -69,38 +70,22 @@ def leads_a_team(person: Identity, *, today: date) -> bool:
     )
 
 
+def look(person: Identity, *, show: str, today: date, page: int) -> tuple[Counts, list[Line]]:
+    """How the team stands, and a page of its duties as `list_team` says."""
+    theirs = _is_theirs(person, today)
+    return _count(theirs, today), _list(theirs, show, today, page, PER_PAGE)
+
+
 def count(person: Identity, *, today: date) -> Counts:
     """How the person's team stands."""
-    late = (
-        Assignment.status.not_in(DISCHARGED),
-        Assignment.due_on < today,
-        Assignment.paused_on.is_(None),
-    )
-    row = db.session.execute(
-        select(
-            func.count(func.distinct(Assignment.person_id)),
-            func.count().filter(Assignment.signed_at.is_not(None)),
-            func.count().filter(Assignment.status.not_in(DISCHARGED)),
-            func.count().filter(*late),
-        ).where(_is_theirs(person, today))
-    ).one()
-    return Counts(*row)
+    return _count(_is_theirs(person, today), today)
 
 
-def list_team(person: Identity, *, show: str, today: date, page: int = 1) -> list[Line]:
+def list_team(
+    person: Identity, *, show: str, today: date, page: int = 1, length: int = PER_PAGE
+) -> list[Line]:
     """A page of the team's duties by name; pages count from 1. One more row: a next page."""
-    # What is sorted to find a page is narrow; the page's own rows are read afterwards.
-    found = (
-        select(Assignment.id)
-        .join(Person, Person.id == Assignment.person_id)
-        .where(_is_theirs(person, today), _is_shown(show, today))
-        .order_by(*_ORDER)
-        .offset((page - 1) * PER_PAGE)
-        .limit(PER_PAGE + 1)
-        .subquery()
-    )
-    rows = db.session.execute(_lines(today).join(found, found.c.id == Assignment.id))
-    return [Line(*row) for row in rows]
+    return _list(_is_theirs(person, today), show, today, page, length)
 
 
 def each_line(person: Identity, *, show: str, today: date) -> Iterator[Line]:
@@ -207,21 +192,58 @@ def end_delegation(delegation_id: UUID, *, by: Identity) -> None:
 def _members(person: Identity, today: date) -> Select[UUID]:
     """Everyone below the person, and below those whom they stand in for.
 
-    A loop in the directory ends here: UNION keeps each person once.
+    Only managers are followed down: they are few. A loop in the directory ends here: UNION keeps
+    each of them once.
     """
-    heads = db.session.scalars(  # by their ids: a database cannot know how few they are
+    absent = db.session.scalars(  # by their ids: a database cannot know how few they are
         _delegations(today)
         .with_only_columns(Delegation.manager_id)
         .where(Delegation.deputy_id == person.id)
     ).all()
-    team = (
-        select(Person.id)
-        .where(Person.manager_id.in_({person.id, *heads}))
-        .cte("team", recursive=True)
+    heads = select(Person.id).where(Person.id.in_({person.id, *absent})).cte(recursive=True)
+    boss, leads = aliased(Person), select(Person.manager_id).distinct().subquery()
+    heads = heads.union(
+        select(boss.id)
+        .join(leads, leads.c.manager_id == boss.id)
+        .join(heads, heads.c.id == boss.manager_id)
     )
-    below = aliased(Person)
-    team = team.union(select(below.id).join(team, below.manager_id == team.c.id))
-    return select(team.c.id).where(team.c.id != person.id)
+    member = aliased(Person)
+    return select(member.id).where(
+        member.manager_id.in_(select(heads.c.id)), member.id != person.id
+    )
+
+
+def _count(theirs: ColumnElement[bool], today: date) -> Counts:
+    late = (
+        Assignment.status.not_in(DISCHARGED),
+        Assignment.due_on < today,
+        Assignment.paused_on.is_(None),
+    )
+    row = db.session.execute(
+        select(
+            func.count(func.distinct(Assignment.person_id)),
+            func.count().filter(Assignment.signed_at.is_not(None)),
+            func.count().filter(Assignment.status.not_in(DISCHARGED)),
+            func.count().filter(*late),
+        ).where(theirs)
+    ).one()
+    return Counts(*row)
+
+
+def _list(
+    theirs: ColumnElement[bool], show: str, today: date, page: int, length: int
+) -> list[Line]:
+    # What is sorted to find a page is narrow; the page's own rows are read afterwards.
+    found = (
+        select(Assignment.id)
+        .where(theirs, _is_shown(show, today))
+        .order_by(*_ORDER)
+        .offset((page - 1) * length)
+        .limit(length + 1)
+        .subquery()
+    )
+    rows = db.session.execute(_lines(today).join(found, found.c.id == Assignment.id))
+    return [Line(*row) for row in rows]
 
 
 def _lines(today: date) -> Select[*tuple[Any, ...]]:
@@ -258,8 +280,10 @@ def _lines(today: date) -> Select[*tuple[Any, ...]]:
 
 def _is_theirs(person: Identity, today: date) -> ColumnElement[bool]:
     """Duties of the person's team in the campaigns that are open."""
+    is_open = and_(Campaign.launched_at.is_not(None), Campaign.closed_at.is_(None))
+    campaigns = db.session.scalars(select(Campaign.id).where(is_open)).all()  # few: as above
     return and_(
-        Assignment.campaign_id.in_(select(Campaign.id).where(Campaign.closed_at.is_(None))),
+        Assignment.campaign_id.in_(campaigns),
         Assignment.person_id.in_(_members(person, today)),
     )
 

@@ -190,6 +190,8 @@ def add_attestation(record: dict[str, Any], **changes: Any) -> UUID:
     assignment = Assignment(
         campaign=campaign,
         person=person,
+        sort_name=key,
+        kind="employee",
         course_version=version,
         department="Parks",
         due_on=date(2026, 1, 30),

@@ -9,7 +9,14 @@ from portal.campaigns.audience import Audience, Fact, Part
 from portal.campaigns.models import Assignment, Campaign
 from portal.campaigns.previewing import Group
 from portal.people.services import identify
-from tests.factories import make_attestation, make_campaign, make_hr, make_person, publish
+from tests.factories import (
+    make_assignment,
+    make_attestation,
+    make_campaign,
+    make_hr,
+    make_person,
+    publish,
+)
 
 
 def today() -> date:
@@ -26,6 +33,11 @@ def a_draft(**facts) -> Campaign:
         **facts,
     }
     return planning.create(values, course="small-course", by=identify(make_hr()))
+
+
+def look(campaign, group, *, name=""):
+    counts, _departments = previewing.count(campaign)
+    return previewing.list_people(campaign, group, counts=counts, name=name, page=1)
 
 
 def people_of(campaign):
@@ -138,7 +150,7 @@ def test_who_signed_within_the_minimum_interval_is_left_out_and_told_why(app):
     campaign = a_draft(min_interval=6, opens_on=today() + timedelta(days=30))
 
     assert giving.give(campaign) == 0
-    lines = previewing.list_people(campaign, Group.LEFT_OUT, name="lovelace", page=1)
+    lines = look(campaign, Group.LEFT_OUT, name="lovelace")
     assert [line.why for line in lines] == ["They signed this course not long ago."]
 
 
@@ -186,7 +198,7 @@ def test_a_preview_counts_everyone_once_and_says_why(each_app):
     deciding.exempt(campaign, rule, reason="They have their own rules.", by=identify(make_hr()))
 
     counts, departments = previewing.count(campaign)
-    out = previewing.list_people(campaign, Group.OUT, name="novak", page=1)
+    out = look(campaign, Group.OUT, name="novak")
 
     assert (counts.inside, counts.exempt, counts.outside) == (1, 1, 3)
     assert out[0].why == "Not in the audience: it asks for employees."
@@ -196,19 +208,40 @@ def test_a_preview_counts_everyone_once_and_says_why(each_app):
 def test_a_preview_costs_the_same_statements_for_any_number_of_people(app, count_statements):
     campaign = a_draft()
 
-    def look():
+    def count():
         db.session.expire_all()
         with count_statements() as seen:
-            previewing.count(campaign)
-            previewing.list_people(campaign, Group.IN, name="", page=1)
+            look(campaign, Group.IN)
         return len(seen)
 
     make_person()
-    few = look()
+    few = count()
     for _ in range(20):
         make_person()
 
-    assert look() == few
+    assert count() == few
+
+
+def test_who_gets_the_duty_is_listed_before_a_launch_and_after_it(app):
+    ada, grace = make_person("Ada Lovelace"), make_person("Grace Hopper")
+    campaign = a_draft()
+
+    def names(**asked):
+        return [line.full_name for line in look(campaign, Group.IN, **asked)]
+
+    before = names()
+    planning.launch(campaign, by=identify(make_hr()))
+    giving.give(campaign)
+    assert names() == before == ["Grace Hopper", "Ada Lovelace"]
+
+    make_person("Alan Turing")  # joins: gets it with the next round
+    assert names() == ["Grace Hopper", "Ada Lovelace", "Alan Turing"]
+    assert names(name="hopp") == ["Grace Hopper"]
+
+    giving.give(campaign)
+    assert names() == ["Grace Hopper", "Ada Lovelace", "Alan Turing"]
+    assert names(name="love") == ["Ada Lovelace"]
+    assert (ada.id, grace.id) == tuple(line.id for line in reversed(look(campaign, Group.IN)[:2]))
 
 
 def test_an_audience_reads_the_same_after_a_round_through_the_database(app):
@@ -217,3 +250,14 @@ def test_an_audience_reads_the_same_after_a_round_through_the_database(app):
     db.session.expire_all()
 
     assert audience.read(campaign.audience).sentence() == "Employees."
+
+
+def test_a_duty_goes_by_the_name_and_kind_that_its_person_has_now(each_app):
+    ada = make_person("Ada Byron")
+    assignment = make_assignment(person=ada)
+
+    ada.full_name, ada.sort_name, ada.kind = "Ada Lovelace", "lovelace, ada", "contractor"
+    db.session.flush()
+    db.session.refresh(assignment)
+
+    assert (assignment.sort_name, assignment.kind) == ("lovelace, ada", "contractor")

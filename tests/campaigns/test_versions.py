@@ -172,7 +172,7 @@ def test_a_version_that_goes_back_asks_only_who_signed_what_was_between(each_app
     counts, _departments = previewing.count(campaign)
     lines = {
         each.full_name: each.why
-        for each in previewing.list_people(campaign, Group.OUT, name="", page=1)
+        for each in previewing.list_people(campaign, Group.OUT, counts=counts, name="", page=1)
     }
 
     assert counts.inside == 1

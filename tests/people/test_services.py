@@ -1,5 +1,6 @@
 import json
 import logging
+import re
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
@@ -211,7 +212,9 @@ def test_an_outage_has_a_reference_in_the_log_and_does_not_count(app, door, fake
 
     assert count(FailedSignIn) == 0
     assert f"{raised.value.reference}: {fault}" in caplog.text
-    assert "ada" not in caplog.text
+    assert "ada" not in re.sub(
+        r"directory [0-9a-f]{8}", "", caplog.text
+    )  # a reference may be "ada"
     fake.fault = None
     assert sign_in(door).full_name == "Ada Lovelace"
 

@@ -3,6 +3,7 @@ from datetime import timedelta
 import pytest
 
 from portal import db, jobs
+from portal.audit import services as audit
 from portal.learning.models import Answer, Attempt
 from portal.reports import tallies
 from portal.reports.tallies import TALLY
@@ -27,7 +28,7 @@ def make_answered():
 def count(campaign):
     """What is known of the answers, and since when."""
     with db.reading():
-        given, at = tallies.get(campaign.id)
+        given, at = tallies.get_answers(campaign.id)
         return sorted(map(repr, given)), at, sum(each.people for each in given)
 
 
@@ -45,6 +46,16 @@ def answer(campaign, *, right):
     db.session.add(attempt)
     db.session.flush()
     db.session.add(Answer(attempt_id=attempt.id, question="q", chosen=[0, 2], right=right))
+    audit.record(
+        "attempt.submitted",
+        subject=attempt.id,
+        actor=made.person_id,
+        section="rules/quiz",
+        number=1,
+        right=2,
+        out_of=2,
+        passed=True,
+    )
 
 
 def test_a_count_made_ahead_says_what_a_look_would(large):
@@ -54,6 +65,24 @@ def test_a_count_made_ahead_says_what_a_look_would(large):
     jobs.run_once(TALLY)
 
     kept, at, _people = count(large)
+    assert kept == live
+    assert at is not None
+
+
+def test_figures_counted_ahead_are_those_of_a_look(large):
+    boss = make_person("Grace Hopper")
+    report = make_person(manager_id=boss.id, kind="contractor")
+    make_assignment(person=report, campaign=large, status="in_progress", started_at=db.utc_now())
+    db.finish(keep=True)
+    with db.reading():
+        live, at = tallies.get_figures(large, today=db.today())
+    assert at is None
+    assert [each.key for each in live.kinds] == ["contractor", "employee"]
+
+    jobs.run_once(TALLY)
+
+    with db.reading():
+        kept, at = tallies.get_figures(large, today=db.today())
     assert kept == live
     assert at is not None
 
@@ -74,7 +103,7 @@ def test_a_large_campaign_is_counted_again_after_new_answers_but_not_at_once(lar
     assert count(large)[2] == 7
 
 
-def test_a_large_campaign_without_new_answers_is_not_counted_again(large):
+def test_a_large_campaign_where_nothing_happened_is_not_counted_again(large):
     jobs.run_once(TALLY)
 
     with db.pretend(db.utc_now() + timedelta(days=2)):
@@ -100,9 +129,10 @@ def test_a_small_campaign_is_counted_at_each_look(large, monkeypatch):
     assert TALLY.due(5) == []
 
 
-def test_the_page_says_when_a_large_campaign_was_counted(app, monkeypatch, sign_in):
+@pytest.mark.parametrize("page", ["questions", "figures"])
+def test_the_page_says_when_a_large_campaign_was_counted(app, monkeypatch, sign_in, page):
     monkeypatch.setattr(tallies, "MANY", 2)
-    browser, path = sign_in(make_hr()), f"/reports/questions?campaign={make_answered().id}"
+    browser, path = sign_in(make_hr()), f"/reports/{page}?campaign={make_answered().id}"
     assert "Numbers as of" not in browser.get(path).text
 
     jobs.run_once(TALLY)

@@ -25,7 +25,7 @@ from portal.people.registering import note_change
 from portal.people.services import identify
 from portal.reports import queries
 from portal.reports import verifying as comparing
-from portal.retention import services
+from portal.retention import lists, services
 from portal.retention.disposing import DISPOSE, FORGET
 from tests.factories import make_assignment, make_attestation, make_campaign, make_hr, make_person
 
@@ -58,8 +58,8 @@ def signed(name="Ada Lovelace", **facts):
 
 
 def let_go(harper, today):
-    made = services.make_list(by=harper, today=today)
-    services.approve(made.id, word="DISPOSE", by=harper)
+    made = lists.make_list(by=harper, today=today)
+    lists.approve(made.id, word="DISPOSE", by=harper)
     carry_out(today)
     return made.id
 
@@ -78,7 +78,7 @@ def test_without_a_period_nothing_is_ever_listed(app, on, harper):
 
     assert services.count_past(date(2099, 1, 1)) == (0, 0)
     with pytest.raises(Refused, match="Nothing is past its period"):
-        services.make_list(by=harper, today=date(2099, 1, 1))
+        lists.make_list(by=harper, today=date(2099, 1, 1))
 
 
 def test_a_period_counts_from_the_later_of_due_date_and_signature(app, on, harper):
@@ -119,35 +119,52 @@ def test_a_hold_that_comes_after_the_approval_still_wins(app, on, harper):
     attestation = signed()
     campaign_id = attestation.assignment.campaign_id
     services.set_period(campaign_id, 1, by=harper)
-    made = services.make_list(by=harper, today=date(2028, 1, 1))
-    services.approve(made.id, word="DISPOSE", by=harper)
+    made = lists.make_list(by=harper, today=date(2028, 1, 1))
+    lists.approve(made.id, word="DISPOSE", by=harper)
     services.hold(campaign_id=campaign_id, username="", reason="Court", by=harper)
 
     carry_out(date(2028, 1, 1))
 
     assert db.session.scalars(select(Disposal)).all() == []
-    assert services.count_items(made.id).kept == 1
+    assert lists.count_items(made.id).kept == 1
     assert DISPOSE.due(1) == []
+
+
+def test_a_list_keeps_its_order_over_its_pages(app, on, harper, monkeypatch):
+    monkeypatch.setattr(lists, "PER_PAGE", 2)
+    campaign = make_campaign(due_on=DUE)
+    for name in ("Grace Hopper", "Ada Lovelace", "Joan Clarke"):
+        make_assignment(person=make_person(name), campaign=campaign, due_on=DUE)
+    campaign.closed_at = db.utc_now()
+    db.session.flush()
+    services.set_period(campaign.id, 1, by=harper)
+    made = lists.make_list(by=harper, today=date(2028, 1, 1))
+
+    pages = [
+        [line.full_name for line in lists.list_items(made.id, page=page)] for page in (1, 2, 3)
+    ]
+
+    assert pages == [["Joan Clarke", "Grace Hopper", "Ada Lovelace"], ["Ada Lovelace"], []]
 
 
 def test_a_list_is_approved_with_the_word_and_once(app, on, harper):
     attestation = signed()
     services.set_period(attestation.assignment.campaign_id, 1, by=harper)
-    made = services.make_list(by=harper, today=date(2028, 1, 1))
+    made = lists.make_list(by=harper, today=date(2028, 1, 1))
 
     with pytest.raises(Refused, match="Type DISPOSE"):
-        services.approve(made.id, word="yes", by=harper)
-    services.approve(made.id, word=" DISPOSE ", by=harper)
+        lists.approve(made.id, word="yes", by=harper)
+    lists.approve(made.id, word=" DISPOSE ", by=harper)
     with pytest.raises(Refused, match="approved already"):
-        services.approve(made.id, word="DISPOSE", by=harper)
+        lists.approve(made.id, word="DISPOSE", by=harper)
 
 
 def test_what_is_taken_off_stays(app, on, harper):
     attestation = signed()
     services.set_period(attestation.assignment.campaign_id, 1, by=harper)
-    made = services.make_list(by=harper, today=date(2028, 1, 1))
-    services.take_off(made.id, attestation.assignment_id, reason="Asked to keep.", by=harper)
-    services.approve(made.id, word="DISPOSE", by=harper)
+    made = lists.make_list(by=harper, today=date(2028, 1, 1))
+    lists.take_off(made.id, attestation.assignment_id, reason="Asked to keep.", by=harper)
+    lists.approve(made.id, word="DISPOSE", by=harper)
 
     carry_out(date(2028, 1, 1))
 
@@ -207,8 +224,8 @@ def test_anyone_with_the_number_or_a_copy_learns_that_the_record_existed(app, on
 def test_a_worker_that_is_killed_leaves_each_duty_whole_or_let_go(app, on, harper, monkeypatch):
     attestation = signed()
     services.set_period(attestation.assignment.campaign_id, 1, by=harper)
-    made = services.make_list(by=harper, today=date(2028, 1, 1))
-    services.approve(made.id, word="DISPOSE", by=harper)
+    made = lists.make_list(by=harper, today=date(2028, 1, 1))
+    lists.approve(made.id, word="DISPOSE", by=harper)
     db.finish(keep=True)
     from portal.retention import disposing
 
@@ -290,27 +307,27 @@ def test_a_period_that_grew_after_the_approval_still_wins(app, on, harper):
     attestation = signed()
     campaign_id = attestation.assignment.campaign_id
     services.set_period(campaign_id, 1, by=harper)
-    made = services.make_list(by=harper, today=date(2028, 1, 1))
-    services.approve(made.id, word="DISPOSE", by=harper)
+    made = lists.make_list(by=harper, today=date(2028, 1, 1))
+    lists.approve(made.id, word="DISPOSE", by=harper)
     services.set_period(campaign_id, 120, by=harper)
 
     carry_out(date(2028, 1, 1))
 
     assert db.session.scalars(select(Disposal)).all() == []
-    assert services.count_items(made.id).kept == 1
+    assert lists.count_items(made.id).kept == 1
 
 
 def test_a_duty_on_two_lists_is_let_go_once(app, on, harper):
     attestation = signed()
     services.set_period(attestation.assignment.campaign_id, 1, by=harper)
-    first = services.make_list(by=harper, today=date(2028, 1, 1))
-    second = services.make_list(by=harper, today=date(2028, 1, 1))
-    services.approve(first.id, word="DISPOSE", by=harper)
-    services.approve(second.id, word="DISPOSE", by=harper)
+    first = lists.make_list(by=harper, today=date(2028, 1, 1))
+    second = lists.make_list(by=harper, today=date(2028, 1, 1))
+    lists.approve(first.id, word="DISPOSE", by=harper)
+    lists.approve(second.id, word="DISPOSE", by=harper)
 
     carry_out(date(2028, 1, 1))
 
-    assert services.count_items(first.id).done == services.count_items(second.id).done == 1
+    assert lists.count_items(first.id).done == lists.count_items(second.id).done == 1
     assert DISPOSE.due(1) == []
 
 
@@ -329,14 +346,14 @@ def test_what_is_still_owed_is_not_listed_until_its_campaign_is_closed(app, on, 
 def test_a_duty_is_kept_with_a_reason_that_is_more_than_blanks(app, on, sign_in, harper, blank):
     attestation = signed()
     services.set_period(attestation.assignment.campaign_id, 1, by=harper)
-    made = services.make_list(by=harper, today=date(2028, 1, 1))
+    made = lists.make_list(by=harper, today=date(2028, 1, 1))
     db.finish(keep=True)
     page = f"/retention/lists/{made.id}/{attestation.assignment_id}"
 
     answer = sign_in(make_hr()).post(page, data={"reason": blank})
 
     assert "Write a reason" in answer.text
-    assert services.count_items(made.id).kept == 0
+    assert lists.count_items(made.id).kept == 0
 
 
 def test_somebody_whose_name_is_gone_gets_no_new_duty(app, on, harper):
@@ -466,7 +483,7 @@ def test_an_invited_person_without_a_duty_comes_under_the_period_of_contracts(
     made = let_go(harper, date(2028, 2, 2))
 
     assert person.full_name == "Removed person"
-    assert services.count_items(made).done == 1
+    assert lists.count_items(made).done == 1
     assert FORGET.due(1) == []
     assert services.count_past_people(date(2099, 1, 1)) == (0, 0)
     data = all_that_is_kept(app, settings)
@@ -503,8 +520,8 @@ def test_an_invited_person_stays_when_after_the_approval_they_are(app, on, harpe
     person = guest_of(harper)
     ended(person, on)
     services.set_contract_period(1, by=harper)
-    made = services.make_list(by=harper, today=date(2028, 1, 1))
-    services.approve(made.id, word="DISPOSE", by=harper)
+    made = lists.make_list(by=harper, today=date(2028, 1, 1))
+    lists.approve(made.id, word="DISPOSE", by=harper)
     if how == "held":
         services.hold(campaign_id=None, username=person.username, reason="Court", by=harper)
         assert services.count_past_people(date(2028, 1, 1)) == (0, 1)
@@ -516,7 +533,7 @@ def test_an_invited_person_stays_when_after_the_approval_they_are(app, on, harpe
     carry_out(date(2028, 1, 1))
 
     assert person.full_name == SECRET
-    assert services.count_items(made.id).kept == 1
+    assert lists.count_items(made.id).kept == 1
 
 
 def test_hr_sets_the_period_of_contracts_and_keeps_somebody_in_the_browser(
@@ -555,15 +572,15 @@ def test_a_list_holds_duties_and_people_in_one_order(each_app):
         guest_of(hr, name=name, leaves=DUE).left_on = DUE
     services.set_period(campaign.id, 1, by=hr)
     services.set_contract_period(1, by=hr)
-    made = services.make_list(by=hr, today=date(2028, 1, 1))
+    made = lists.make_list(by=hr, today=date(2028, 1, 1))
 
-    lines = services.list_items(made.id, page=1)
+    lines = lists.list_items(made.id, page=1)
 
     assert [line.full_name for line in lines] == ["Al Adams", "Bo Lee", "Cy Zane"]
-    assert services.get_item(made.id, duty.id) == lines[1]
-    assert services.count_items(made.id).total == 3
+    assert lists.get_item(made.id, duty.id) == lines[1]
+    assert lists.count_items(made.id).total == 3
     with pytest.raises(NotFound):
-        services.get_item(made.id, campaign.id)
+        lists.get_item(made.id, campaign.id)
 
 
 def all_that_is_kept(app, settings):

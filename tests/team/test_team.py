@@ -186,6 +186,24 @@ def test_the_crew_list_has_who_still_has_to_sign(morgan, sign_in):
     assert "Done Person" not in page
 
 
+def test_a_long_crew_list_goes_on_on_a_next_page(app, sign_in, monkeypatch):
+    monkeypatch.setattr(services, "PER_CREW_LIST", 2)
+    boss = make_person("Boss Without", audiences=["employee", "manager"])
+    for name in ("Ann Adams", "Bea Burns", "Cyd Clark"):
+        make_assignment(person=make_person(name, manager_id=boss.id))
+    hr = sign_in(make_hr())
+
+    first = hr.get(f"/team/crew-list?manager={boss.id}").text
+    later = f"/team/crew-list?manager={boss.id}&amp;page=2"
+    second = hr.get(later.replace("&amp;", "&")).text
+
+    assert "Bea Burns" in first
+    assert "Cyd Clark" not in first
+    assert later in first
+    assert "Cyd Clark" in second
+    assert "page=3" not in second
+
+
 def test_a_team_without_duties_says_so(morgan, sign_in):
     member(morgan)
 
