@@ -140,8 +140,10 @@ def init_app(app: Flask) -> None:
     @app.after_request
     def _finish(response: Response) -> Response:
         db.finish(keep=request.method not in db.SAFE_METHODS and response.status_code < 400)
-        for name, value in HEADERS.items():
-            response.headers.setdefault(name, value)
+        given = {name.lower() for name, _value in response.headers}
+        response.headers.extend(
+            (name, value) for name, value in HEADERS.items() if name.lower() not in given
+        )
         return response
 
     @app.errorhandler(Refused)

@@ -44,6 +44,11 @@ def give(campaign: Campaign, *, only: Sequence[UUID] | None = None) -> int:
     return len(people)
 
 
+def is_due(campaign: Campaign, person_id: UUID) -> bool:
+    """Whether this person should have the duty and does not."""
+    return db.session.scalar(_to_give(campaign, [person_id])) is not None
+
+
 def in_audience(campaign: Campaign) -> ColumnElement[bool]:
     """Whom the rule takes, as SQL over `Person`; for an update, of those who signed before."""
     rule = audience.read(campaign.audience).where()

@@ -5,7 +5,7 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, bindparam, func, select, update
+from sqlalchemy import and_, bindparam, case, func, not_, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from portal import db
@@ -14,7 +14,6 @@ from portal.campaigns import audience, giving
 from portal.campaigns.models import DISCHARGED, Assignment, Campaign, Kind, Status
 from portal.courses.models import CourseVersion
 from portal.errors import NotFound, Refused
-from portal.people.models import Person
 from portal.people.services import Identity
 
 
@@ -96,19 +95,40 @@ def open_campaign(plan: Plan) -> Campaign:
     return campaign
 
 
-def assign_open(person: Identity, *, today: date) -> None:
-    """Give the person every duty of the open campaigns they are in and do not have yet."""
+def assign_open(person: Identity, *, today: date) -> list[Duty]:
+    """Give the person what they should have of the open campaigns and do not; all their duties."""
+    duties, missing = _look(person, today)
+    if missing and _give(person, missing):
+        duties, missing = _look(person, today)
+    return duties
+
+
+def _look(person: Identity, today: date) -> tuple[list[Duty], list[UUID]]:
+    """The person's duties, and the open campaigns for them in which they have none: one look."""
+    duties, missing = [], []
     with db.looking() as connection:
-        rows = connection.execute(_WAITING, {"person": person.id, "today": today})
-        waiting = [row.id for row in rows if audience.read(row.audience).takes(row)]
-    if not waiting:
-        return
+        rows = connection.execute(_TASKS, {"person": person.id, "today": today}).all()
+    for campaign_id, for_whom, *duty in rows:
+        if for_whom is None:
+            duties.append(Duty(*duty))
+        elif audience.read(for_whom).takes(person):
+            missing.append(campaign_id)
+    return duties, missing
+
+
+def _give(person: Identity, campaign_ids: list[UUID]) -> bool:
+    """Whether the person was given anything, here or in another tab."""
+    wanted = select(Campaign).where(Campaign.id.in_(campaign_ids))
+    with db.reading() as session:  # who is left out is not made to wait for those who write
+        if not any(giving.is_due(each, person.id) for each in session.scalars(wanted)):
+            return False
     try:
         with db.transaction() as session:
-            for campaign in session.scalars(select(Campaign).where(Campaign.id.in_(waiting))):
+            for campaign in session.scalars(wanted):
                 giving.give(campaign, only=[person.id])
     except IntegrityError:
-        return  # another tab was faster; the duty is there
+        pass  # another tab was faster; the duty is there
+    return True
 
 
 def list_duties(person: Identity) -> list[Duty]:
@@ -150,38 +170,29 @@ _COLUMNS = (
 
 
 # Asked on every page: made once, and without the ORM, they cost a third.
+_BY_DUE_DATE = (Assignment.signed_at.is_not(None), Assignment.due_on, Campaign.title)
 _DUTIES = (
     select(*_COLUMNS)
     .join(Campaign, Campaign.id == Assignment.campaign_id)
     .where(Assignment.person_id == bindparam("person"))
-    .order_by(Assignment.signed_at.is_not(None), Assignment.due_on, Campaign.title)
+    .order_by(*_BY_DUE_DATE)
 )
 _DUTY = _DUTIES.where(Assignment.id == bindparam("assignment"))
-
-
-# With the facts of the person that an audience asks for.
-_WAITING = (
-    select(
-        Campaign.id,
-        Campaign.audience,
-        Person.kind,
-        Person.department,
-        Person.location,
-        Person.groups,
-        Person.union_scope,
-        Person.audiences,
-        Person.started_on,
-        Person.language,
-    )
-    .join(Person, Person.id == bindparam("person"))
-    .outerjoin(
-        Assignment,
-        and_(Assignment.campaign_id == Campaign.id, Assignment.person_id == bindparam("person")),
-    )
+_HAS_NONE = Assignment.id.is_(None)
+_THEIRS = and_(Assignment.campaign_id == Campaign.id, Assignment.person_id == bindparam("person"))
+_TASKS = (
+    select(Campaign.id, case((_HAS_NONE, Campaign.audience)), *_COLUMNS)
+    .select_from(Campaign)
+    .outerjoin(Assignment, _THEIRS)
     .where(
-        Campaign.launched_at.is_not(None),
-        Campaign.closed_at.is_(None),
-        Campaign.opens_on <= bindparam("today"),
-        Assignment.id.is_(None),
+        or_(
+            not_(_HAS_NONE),
+            and_(
+                Campaign.launched_at.is_not(None),
+                Campaign.closed_at.is_(None),
+                Campaign.opens_on <= bindparam("today"),
+            ),
+        )
     )
+    .order_by(*_BY_DUE_DATE)
 )

@@ -222,6 +222,10 @@ class Change:
     now: str
 
 
+Walk = tuple[tuple[Section, Step], ...]
+Pools = tuple[tuple[int, tuple[str, ...]], ...]
+
+
 @dataclass(frozen=True, eq=False)
 class Course:
     """One version of a course, whole."""
@@ -240,11 +244,10 @@ class Course:
     content_hash: str
     changes: tuple[Change, ...] = ()  # since the version before
     repeats_whole: bool = False  # who signed before reads unchanged pages again
-    _walks: dict[frozenset[str], tuple[tuple[Section, Step], ...]] = field(
-        default_factory=dict, compare=False, repr=False
-    )
+    _walks: dict[frozenset[str], Walk] = field(default_factory=dict, compare=False, repr=False)
+    _pools: dict[frozenset[str], Pools] = field(default_factory=dict, compare=False, repr=False)
 
-    def walk(self, audiences: Set[str]) -> tuple[tuple[Section, Step], ...]:
+    def walk(self, audiences: Set[str]) -> Walk:
         """The steps that these audiences see, in order, each with its section."""
         wanted = frozenset(audiences)
         if wanted not in self._walks:
@@ -255,6 +258,17 @@ class Course:
                 if not step.only_for or step.only_for & wanted
             )
         return self._walks[wanted]
+
+    def pools(self, audiences: Set[str]) -> Pools:
+        """For each section that draws scenarios: how many, and of which, by their keys."""
+        wanted = frozenset(audiences)
+        if wanted not in self._pools:
+            found: dict[str, tuple[int, list[str]]] = {}
+            for section, step in self.walk(wanted):
+                if section.scenarios and isinstance(step, Scenario):
+                    found.setdefault(section.key, (section.scenarios, []))[1].append(step.key)
+            self._pools[wanted] = tuple((number, tuple(keys)) for number, keys in found.values())
+        return self._pools[wanted]
 
     def steps(self) -> Iterator[Step]:
         """All steps, whoever sees them."""

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
-from functools import cached_property
+from datetime import date
+from functools import cached_property, lru_cache
 from operator import itemgetter
 from typing import Any
 from uuid import UUID
@@ -37,14 +38,13 @@ from portal.courses.course import (
     Scenario,
     Scene,
     Section,
+    Walk,
 )
 from portal.courses.course import Step as CourseStep
 from portal.errors import NotFound
 from portal.learning import scoring
 from portal.learning.models import Attempt, StepDone
 from portal.people.services import Identity
-
-Walk = tuple[tuple[Section, CourseStep], ...]
 
 
 @dataclass(frozen=True)
@@ -91,12 +91,11 @@ class Progress:
         steps = self.course.walk(audiences)
         if self.earlier or self._is_update:
             steps = tuple(each for each in steps if self._asks(each[1]))
-        pools: dict[tuple[str, int], list[str]] = {}
-        for section, step in steps:
-            if section.scenarios and isinstance(step, Scenario):
-                pools.setdefault((section.key, section.scenarios), []).append(step.key)
         left_out: set[str] = set()
-        for (_section, number), pool in pools.items():
+        for number, keys in self.course.pools(audiences):
+            pool = keys
+            if self._is_update:
+                pool = tuple(step.key for _section, step in steps if step.key in keys)
             left_out |= set(pool) - scoring.draw_scenarios(
                 pool,
                 number,
@@ -217,7 +216,7 @@ class Progress:
     def minutes_left(self) -> int:
         """Minutes that the rest should take, at least 1: its part of a first walk, with signing."""
         left = scoring.effort(each for each in self._longest if each[1].key not in self.done)
-        whole = scoring.effort(self.course.walk(self._counted))
+        whole = _whole_effort(self.duty.course_version_id, self._counted)
         return max(1, round(self.course.minutes * (left + 1) / (whole + 1)))
 
     def get_step(self, key: str) -> tuple[Section, CourseStep]:
@@ -268,6 +267,11 @@ class Progress:
         return waiting or scenario.scenes[0]
 
 
+@lru_cache(maxsize=1024)
+def _whole_effort(version_id: UUID, audiences: frozenset[str]) -> float:
+    return scoring.effort(courses.get_course(version_id).walk(audiences))
+
+
 def get_progress(assignment_id: UUID, *, person: Identity) -> Progress:
     """How far this person is in one of their assignments. Raises NotFound for others'."""
     duty = campaigns.get_duty(assignment_id, person=person)
@@ -275,6 +279,11 @@ def get_progress(assignment_id: UUID, *, person: Identity) -> Progress:
         return _progress([duty], person)[0]
     everything = list_progress(person)  # what they did for earlier signatures counts
     return next(each for each in everything if each.duty.id == assignment_id)
+
+
+def list_tasks(person: Identity, *, today: date) -> list[Progress]:
+    """As `list_progress`, after the person was given what they should have by now."""
+    return _progress(campaigns.assign_open(person, today=today), person)
 
 
 def list_progress(person: Identity) -> list[Progress]:

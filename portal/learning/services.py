@@ -18,9 +18,9 @@ from portal.courses.course import AboutYou, Outcome, Page, Quiz, Scenario, Scene
 from portal.errors import Refused
 from portal.learning import scoring
 from portal.learning.models import Answer, Attempt, StepDone
-from portal.learning.progress import Progress, get_progress, list_progress
+from portal.learning.progress import Progress, get_progress, list_progress, list_tasks
 
-__all__ = ["Progress", "get_progress", "list_progress"]  # the way in for other slices
+__all__ = ["Progress", "get_progress", "list_progress", "list_tasks"]  # the way in for other slices
 
 
 def read(progress: Progress, page: Page) -> None:

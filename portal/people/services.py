@@ -4,7 +4,7 @@ import logging
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from hashlib import sha256
 from typing import Any
 from uuid import UUID
@@ -69,8 +69,12 @@ class Identity(UserMixin):  # type: ignore[misc]
     department: str
     job_title: str
     kind: str
+    location: str
+    union_scope: str
+    started_on: date | None
     roles: frozenset[Role]
     audiences: frozenset[str]
+    groups: frozenset[str]
     language: str = ""  # as the directory says; empty: not known
     is_kiosk: bool = False  # signed in at a shared device
     way: str = "password"  # or sso
@@ -253,8 +257,12 @@ _IDENTITY = (
     Person.department,
     Person.job_title,
     Person.kind,
+    Person.location,
+    Person.union_scope,
+    Person.started_on,
     Person.roles,
     Person.audiences,
+    Person.groups,
     Person.language,
 )
 
@@ -275,9 +283,15 @@ _HOLDER = (
 
 
 def _identity(values: list[Any], token: str, **session: Any) -> Identity:
-    *plain, roles, audiences, language = values
+    *plain, roles, audiences, groups, language = values
     return Identity(
-        *plain, frozenset(map(Role, roles)), frozenset(audiences), language, token=token, **session
+        *plain,
+        frozenset(map(Role, roles)),
+        frozenset(audiences),
+        frozenset(groups),
+        language,
+        token=token,
+        **session,
     )
 
 

@@ -4,12 +4,13 @@ import pytest
 from sqlalchemy import func, select
 
 from portal import db
-from portal.campaigns import services
+from portal.campaigns import deciding, services
+from portal.campaigns.audience import Audience, Fact, Part
 from portal.campaigns.models import Assignment
 from portal.campaigns.services import Plan
 from portal.errors import NotFound, Refused
 from portal.people.services import identify
-from tests.factories import TODAY, make_assignment, make_campaign, make_person
+from tests.factories import TODAY, make_assignment, make_campaign, make_hr, make_person
 
 
 def count():
@@ -47,10 +48,22 @@ def test_a_joiner_gets_the_duty_at_the_first_look_at_their_tasks_and_once(app):
     ada = identify(make_person("Ada Lovelace"))
     db.finish(keep=True)
 
-    services.assign_open(ada, today=TODAY)
-    services.assign_open(ada, today=TODAY)
+    given = services.assign_open(ada, today=TODAY)
+    again = services.assign_open(ada, today=TODAY)
 
+    assert given == again == services.list_duties(ada)
     assert count() == 1
+
+
+def test_who_is_left_out_of_a_campaign_looks_at_their_tasks_without_a_write(app, monkeypatch):
+    campaign = make_campaign()
+    rule = Audience((Part({Fact.GROUP: ("council-office",)}),))
+    deciding.exempt(campaign, rule, reason="Rules of their own.", by=identify(make_hr()))
+    ada = identify(make_person("Ada Lovelace", groups=["council-office"]))
+    db.finish(keep=True)
+    monkeypatch.setattr(db, "transaction", lambda: pytest.fail("it wrote"))
+
+    assert services.assign_open(ada, today=TODAY) == []
 
 
 def test_an_onboarding_is_due_after_the_contractors_start(app):
