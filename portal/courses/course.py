@@ -7,6 +7,7 @@ from collections.abc import Iterator, Set
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
+from functools import cached_property
 
 SCOPE = ("in_scope", "out_of_scope", "hr_decides")
 """What the scope questions may find (facts 17-19); each is an audience of the same course."""
@@ -269,6 +270,11 @@ class Course:
                     found.setdefault(section.key, (section.scenarios, []))[1].append(step.key)
             self._pools[wanted] = tuple((number, tuple(keys)) for number, keys in found.values())
         return self._pools[wanted]
+
+    @cached_property
+    def asks_scope(self) -> bool:
+        """Whether somebody is asked here if the policy is for them."""
+        return any(isinstance(s, AboutYou) and s.records == "scope" for s in self.steps())
 
     def steps(self) -> Iterator[Step]:
         """All steps, whoever sees them."""

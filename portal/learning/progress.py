@@ -91,17 +91,19 @@ class Progress:
         steps = self.course.walk(audiences)
         if self.earlier or self._is_update:
             steps = tuple(each for each in steps if self._asks(each[1]))
+        begun, seed = self.done.keys() | self.open_scenes.keys(), str(self.person.id)
         left_out: set[str] = set()
         for number, keys in self.course.pools(audiences):
             pool = keys
             if self._is_update:
                 pool = tuple(step.key for _section, step in steps if step.key in keys)
-            left_out |= set(pool) - scoring.draw_scenarios(
+            ours = frozenset(pool)
+            left_out |= ours - scoring.draw_scenarios(
                 pool,
                 number,
-                seed=str(self.person.id),
-                begun=self.done.keys() | self.open_scenes.keys(),
-                met=self.earlier,
+                seed=seed,
+                begun=ours.intersection(begun),
+                met=ours.intersection(self.earlier),
             )
         return tuple(each for each in steps if each[1].key not in left_out) if left_out else steps
 
@@ -192,8 +194,9 @@ class Progress:
 
         A way that turns out shorter than it was said to be disappoints nobody.
         """
-        is_asked = any(isinstance(s, AboutYou) and s.records == "scope" for _, s in self.walk)
-        if self.audiences & set(SCOPE) or not is_asked:
+        if not self.course.asks_scope or self.audiences & set(SCOPE):
+            return self.audiences
+        if not any(isinstance(s, AboutYou) and s.records == "scope" for _, s in self.walk):
             return self.audiences
         return max((self.audiences | {found} for found in SCOPE), key=self._length)
 

@@ -1,7 +1,7 @@
 """Draws scenarios and quizzes, marks answers, and weighs steps (pure)."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence, Set
+from collections.abc import Collection, Iterable, Set
 from fractions import Fraction
 from functools import lru_cache
 from hashlib import sha256
@@ -26,22 +26,20 @@ def draw(quiz: Quiz, *, seen: Collection[str], audiences: Set[str], chance: Rand
     return [(q.id, chance.sample(range(len(q.options)), len(q.options))) for q in drawn]
 
 
+@lru_cache(maxsize=2**14)
 def draw_scenarios(
-    pool: Sequence[str], number: int, *, seed: str, begun: Collection[str], met: Collection[str]
-) -> Set[str]:
+    pool: tuple[str, ...], number: int, *, seed: str, begun: frozenset[str], met: frozenset[str]
+) -> frozenset[str]:
     """Which of these scenarios, by key, a person gets; the same each time one comes back.
 
     All that are begun stay; then come those not met before, in an order of one's own, which a
     scenario more or less in the course leaves as it is.
     """
-    stay = sum(key in begun for key in pool)
-    ordered = sorted(pool, key=lambda key: (key not in begun, key in met, _lot(seed, key)))
-    return set(ordered[: max(number, stay)])
 
+    def order(key: str) -> tuple[bool, bool, bytes]:
+        return key not in begun, key in met, sha256(f"{seed}{key}".encode()).digest()
 
-@lru_cache(maxsize=2**16)
-def _lot(seed: str, key: str) -> bytes:
-    return sha256(f"{seed}{key}".encode()).digest()
+    return frozenset(sorted(pool, key=order)[: max(number, len(begun.intersection(pool)))])
 
 
 def effort(walk: Iterable[tuple[Section, Step]]) -> float:

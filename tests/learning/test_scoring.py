@@ -94,7 +94,10 @@ def test_the_page_says_how_many_right_answers_are_needed(out_of, mark, needed):
 def draw_scenarios(
     names: str, number: int, *, seed: str = "", begun: str = "", met: str = ""
 ) -> str:
-    return "".join(sorted(scoring.draw_scenarios(names, number, seed=seed, begun=begun, met=met)))
+    drawn = scoring.draw_scenarios(
+        tuple(names), number, seed=seed, begun=frozenset(begun), met=frozenset(met)
+    )
+    return "".join(sorted(drawn))
 
 
 def test_each_seed_draws_its_own_scenarios_and_all_come_up():
