@@ -88,6 +88,7 @@ def sign(
     person signed. Once for ever: whoever signs again
     changes nothing. Refuses before every step is done, and another name than the person's.
     """
+    campaigns.lock_duty(assignment_id)
     progress = learning.get_progress(assignment_id, person=person)
     if progress.duty.status is Status.SIGNED:
         return

@@ -36,9 +36,14 @@ BATCH = 200
 def give(campaign: Campaign, *, only: Sequence[UUID] | None = None) -> int:
     """Give their duty to all who should have it and do not; returns how many.
 
-    `only`: to none but these. Raises IntegrityError when somebody else gave them first.
+    `only`: to none but these. Campaigns on one course version give one after the other, so that
+    nobody has the duty twice, and nobody is renamed in between. Raises IntegrityError when somebody
+    else gave them first.
     """
-    people = db.session.execute(_to_give(campaign, only)).all()
+    version = select(CourseVersion.id).where(CourseVersion.id == campaign.course_version_id)
+    db.session.execute(version.with_for_update(key_share=True))
+    locked = _to_give(campaign, only).with_for_update(of=Person, read=True, key_share=True)
+    people = db.session.execute(locked).all()
     if people:
         _give(campaign, people)
     return len(people)
@@ -84,7 +89,10 @@ def signed_lately(campaign: Campaign) -> ColumnElement[bool]:
     """Who signed this course within the campaign's minimum interval."""
     if not campaign.min_interval:
         return false()
-    since = schedule.months_before(campaign.opens_on, campaign.min_interval)
+    begins = campaign.opens_on
+    if campaign.kind is Kind.ONBOARDING:  # it runs for years
+        begins = max(begins, db.today())
+    since = schedule.months_before(begins, campaign.min_interval)
     signed = _signings(campaign.course_version_id)
     return signed.where(Assignment.signed_at >= _midnight(since)).exists()
 
@@ -163,6 +171,7 @@ def _midnight(day: date) -> datetime:
 
 def _give(campaign: Campaign, people: Iterable[Row[*tuple[Any, ...]]]) -> None:
     holidays = db.settings().holidays if campaign.business_days else None
+    joined_on = db.today() if campaign.filled_at else None
     rows = [
         {
             "id": uuid4(),
@@ -179,6 +188,7 @@ def _give(campaign: Campaign, people: Iterable[Row[*tuple[Any, ...]]]) -> None:
                 days=campaign.due_days,
                 started_on=person.started_on,
                 holidays=holidays,
+                joined_on=joined_on,
             ),
         }
         for person in people

@@ -119,11 +119,9 @@ class Assignment(Base):
     __tablename__ = "assignments"
     __table_args__ = (
         UniqueConstraint("campaign_id", "person_id"),
-        # What lists are ordered and filtered by stands here too: the database keeps it the same.
+        # What lists are ordered by stands here too: the database keeps it as the person has it.
         ForeignKeyConstraint(
-            ["person_id", "sort_name", "kind"],
-            ["people.id", "people.sort_name", "people.kind"],
-            onupdate="CASCADE",
+            ["person_id", "sort_name"], ["people.id", "people.sort_name"], onupdate="CASCADE"
         ),
         Index(None, "campaign_id", "department", "status"),
         Index(None, "campaign_id", "status", "due_on", "paused_on"),
@@ -138,11 +136,12 @@ class Assignment(Base):
     campaign_id: Mapped[UUID] = mapped_column(ForeignKey("campaigns.id"))
     person_id: Mapped[UUID] = mapped_column(index=True)
     sort_name: Mapped[str] = mapped_column(String(200))  # the person's
-    kind: Mapped[str] = mapped_column(String(20))  # the person's
     course_version_id: Mapped[UUID] = mapped_column(ForeignKey("course_versions.id"))
     # What the person signed before, of this course; in an update they get what changed since.
     since_version_id: Mapped[UUID | None] = mapped_column(ForeignKey("course_versions.id"))
-    department: Mapped[str] = mapped_column(String(200))  # when assigned: movers keep their figure
+    # Kind of employment and department when assigned: movers keep their figure.
+    kind: Mapped[str] = mapped_column(String(20))
+    department: Mapped[str] = mapped_column(String(200))
     due_on: Mapped[date]
     status: Mapped[Status] = mapped_column(_word(Status), default=Status.NOT_STARTED)
     paused_on: Mapped[date | None]  # on leave since: not overdue, not reminded

@@ -12,7 +12,7 @@ from wtforms.fields.choices import SelectChoice
 
 from portal import db
 from portal.campaigns import audience as rules
-from portal.campaigns import deciding, leaves, planning, previewing, versions
+from portal.campaigns import deciding, leaves, planning, previewing, schedule, versions
 from portal.campaigns.forms import audience as audience_forms
 from portal.campaigns.forms import deciding as decision_forms
 from portal.campaigns.forms import planning as forms
@@ -63,6 +63,7 @@ def campaign(campaign_id: UUID) -> ResponseReturnValue:
         "campaigns/campaign.html",
         campaign=found,
         filling=filling,
+        grace=schedule.GRACE,
         sentence=rules.read(found.audience).sentence(),
         counts=counts,
         departments=departments,

@@ -4,6 +4,7 @@ from collections.abc import Container
 from datetime import date, timedelta
 
 SATURDAY = 5
+GRACE = timedelta(days=14)
 
 
 def due_on(
@@ -13,15 +14,17 @@ def due_on(
     days: int | None,
     started_on: date | None,
     holidays: Container[date] | None = None,
+    joined_on: date | None = None,
 ) -> date:
     """The due date of one person's duty.
 
-    An annual campaign has a fixed date. An onboarding is due `days` days after the person's
+    An annual campaign has a fixed date; who gets the duty after the launch, on `joined_on`, has
+    GRACE at least. An onboarding is due `days` days after the person's
     start, or after the campaign opened for who was here before it: calendar days, or business
     days where `holidays` are given.
     """
     if fixed is not None:
-        return fixed
+        return max(fixed, joined_on + GRACE) if joined_on else fixed
     start = max(opens_on, started_on) if started_on else opens_on
     if holidays is None:
         return start + timedelta(days=days or 0)

@@ -86,12 +86,12 @@ def open_campaign(plan: Plan) -> Campaign:
             due_days=plan.due_days,
             course_version=version,
             launched_at=db.utc_now(),
-            filled_at=db.utc_now(),
         )
         db.session.add(campaign)
         db.session.flush()
         audit.record("campaign.launched", subject=campaign.id, actor=None, key=plan.key)
     giving.give(campaign)
+    campaign.filled_at = db.utc_now()
     return campaign
 
 
@@ -146,12 +146,28 @@ def get_duty(assignment_id: UUID, *, person: Identity) -> Duty:
     return Duty(*row)
 
 
+def lock_duty(assignment_id: UUID) -> Status | None:
+    """Where a duty stands, which nobody else changes until the transaction ends."""
+    return db.session.scalar(
+        select(Assignment.status)
+        .where(Assignment.id == assignment_id)
+        .with_for_update(key_share=True)
+    )
+
+
 def set_status(assignment_id: UUID, status: Status, *, signed_at: datetime | None = None) -> None:
-    """Note where an assignment stands, and when it began; `signed_at` goes with SIGNED alone."""
+    """Note where an assignment stands, and when it began; `signed_at` goes with SIGNED alone.
+
+    What is signed stays signed.
+    """
     values: dict[str, Any] = {"status": status, "signed_at": signed_at}
     if status in {Status.IN_PROGRESS, Status.READY}:
         values["started_at"] = func.coalesce(Assignment.started_at, db.utc_now())
-    db.session.execute(update(Assignment).where(Assignment.id == assignment_id).values(**values))
+    db.session.execute(
+        update(Assignment)
+        .where(Assignment.id == assignment_id, Assignment.status != Status.SIGNED)
+        .values(**values)
+    )
 
 
 _COLUMNS = (

@@ -179,9 +179,10 @@ def _may_write(progress: Progress, key: str) -> bool:
     """Whether an answer may still be kept. Refuses steps that the person has not reached."""
     if not progress.is_open(key):
         raise Refused(_("Finish the steps before this one first."))
-    if progress.duty.status is Status.WAIVED:
+    status = campaigns.lock_duty(progress.duty.id)  # another tab may have signed since the look
+    if status is Status.WAIVED:
         raise Refused(_("HR has released you from this. There is nothing to do."))
-    return progress.duty.status is not Status.SIGNED
+    return status is not Status.SIGNED
 
 
 def _finish(

@@ -16,7 +16,7 @@ class Person(Base):
     __tablename__ = "people"
     __table_args__ = (
         Index(None, "sort_name", "id"),  # with the id: a list is read in it alone
-        Index(None, "id", "sort_name", "kind", unique=True),  # what a duty repeats of a person
+        Index(None, "id", "sort_name", unique=True),  # what a duty repeats of a person
         Index(None, "manager_id", "id"),  # a team is found in it alone
     )
 

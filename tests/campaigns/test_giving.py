@@ -1,3 +1,4 @@
+import threading
 from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
@@ -6,8 +7,9 @@ from sqlalchemy import select
 from portal import db, jobs
 from portal.campaigns import audience, deciding, giving, planning, previewing
 from portal.campaigns.audience import Audience, Fact, Part
-from portal.campaigns.models import Assignment, Campaign
+from portal.campaigns.models import Assignment, Campaign, Kind
 from portal.campaigns.previewing import Group
+from portal.people.models import Person
 from portal.people.services import identify
 from tests.factories import (
     make_assignment,
@@ -252,7 +254,7 @@ def test_an_audience_reads_the_same_after_a_round_through_the_database(app):
     assert audience.read(campaign.audience).sentence() == "Employees."
 
 
-def test_a_duty_goes_by_the_name_and_kind_that_its_person_has_now(each_app):
+def test_a_duty_goes_by_the_name_of_today_and_keeps_the_kind_of_its_day(each_app):
     ada = make_person("Ada Byron")
     assignment = make_assignment(person=ada)
 
@@ -260,4 +262,91 @@ def test_a_duty_goes_by_the_name_and_kind_that_its_person_has_now(each_app):
     db.session.flush()
     db.session.refresh(assignment)
 
-    assert (assignment.sort_name, assignment.kind) == ("lovelace, ada", "contractor")
+    assert (assignment.sort_name, assignment.kind) == ("lovelace, ada", "employee")
+
+
+def test_two_campaigns_on_one_version_that_give_at_once_give_one_duty(postgres_app):
+    make_person("Ada Lovelace")
+    first, second = a_draft(title="First"), a_draft(title="Second")
+    for campaign in (first, second):
+        planning.launch(campaign, by=identify(make_hr()))
+    keys = [first.id, second.id]
+    db.finish(keep=True)
+    given = []
+
+    def give(key):
+        with postgres_app.app_context(), db.transaction() as session:
+            given.append(giving.give(session.get_one(Campaign, key)))
+
+    with db.transaction() as session:
+        given.append(giving.give(session.get_one(Campaign, keys[0])))
+        other = threading.Thread(target=give, args=(keys[1],))
+        other.start()
+        other.join(0.5)
+        assert other.is_alive()  # it waits until we are done
+    other.join(20)
+
+    assert given == [1, 0]
+
+
+def test_nobody_is_renamed_while_a_duty_is_given(postgres_app, monkeypatch):
+    ada = make_person("Ada Byron")
+    campaign = a_draft()
+    planning.launch(campaign, by=identify(make_hr()))
+    db.finish(keep=True)
+    write = giving._give
+
+    def rename():
+        with postgres_app.app_context(), db.transaction() as session:
+            session.get_one(Person, ada.id).sort_name = "lovelace, ada"
+
+    other = threading.Thread(target=rename)
+
+    def write_later(*given):
+        other.start()
+        other.join(0.5)
+        assert other.is_alive()  # it waits until we are done
+        write(*given)
+
+    monkeypatch.setattr(giving, "_give", write_later)
+    with db.transaction() as session:
+        giving.give(session.get_one(Campaign, campaign.id), only=[ada.id])
+    other.join(20)
+
+    with db.reading() as session:
+        assert session.scalars(select(Assignment.sort_name)).all() == ["lovelace, ada"]
+
+
+def test_an_onboarding_that_runs_for_years_counts_the_interval_from_today(app, clock):
+    ada = make_person("Ada Lovelace", kind="contractor")
+    make_attestation(person=ada)
+    campaign = a_draft(
+        kind=Kind.ONBOARDING,
+        due_on=None,
+        due_days=14,
+        min_interval=6,
+        opens_on=today() - timedelta(days=900),
+    )
+    giving.give(campaign)
+    assert ada.id not in people_of(campaign)
+
+    clock(datetime.now(UTC) + timedelta(days=200))
+    giving.give(campaign)
+
+    assert ada.id in people_of(campaign)
+
+
+def test_who_joins_a_campaign_that_is_open_has_two_weeks_at_least(app):
+    make_person("Ada Lovelace")
+    campaign = a_draft(due_on=today() + timedelta(days=3))
+    planning.launch(campaign, by=identify(make_hr()))
+    db.finish(keep=True)
+    jobs.run_once(giving.FILL)
+    joiner = make_person("Grace Hopper")
+    db.session.refresh(campaign)
+
+    giving.give(campaign)
+
+    due = dict(db.session.execute(select(Assignment.person_id, Assignment.due_on)).all())
+    assert due.pop(joiner.id) == today() + timedelta(days=14)
+    assert set(due.values()) == {today() + timedelta(days=3)}

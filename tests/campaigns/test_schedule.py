@@ -31,3 +31,18 @@ def test_without_a_start_the_opening_counts():
     assert due_on(opens_on=date(2026, 11, 1), fixed=None, days=7, started_on=None) == date(
         2026, 11, 8
     )
+
+
+def test_who_joins_late_in_an_annual_campaign_has_two_weeks_at_least():
+    def joins(on):
+        return due_on(
+            opens_on=date(2026, 11, 1),
+            fixed=date(2027, 1, 29),
+            days=None,
+            started_on=None,
+            joined_on=on,
+        )
+
+    assert joins(date(2026, 12, 1)) == date(2027, 1, 29)
+    assert joins(date(2027, 1, 20)) == date(2027, 2, 3)
+    assert joins(date(2027, 3, 1)) == date(2027, 3, 15)

@@ -3,6 +3,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import select
 
+from portal import db
+from portal.attestations import services as attestations
 from portal.audit.models import AuditEntry
 from portal.campaigns.models import Status
 from portal.courses.course import AboutYou, Quiz, Scenario
@@ -229,3 +231,36 @@ def test_nobody_reaches_the_assignment_of_somebody_else(app):
 
     with pytest.raises(NotFound):
         services.get_progress(assignment.id, person=identify(make_person()))
+
+
+def test_a_tab_of_before_the_signature_keeps_nothing_and_takes_nothing_back(each_app):
+    assignment = make_assignment(done=True)
+    before = progress_of(assignment)
+    scenario = step(before, "rules/a-question-in-the-chat")
+    attestations.sign(
+        assignment.id,
+        person=identify(assignment.person),
+        typed_name=assignment.person.full_name,
+        settings=each_app.extensions["settings"],
+    )
+    db.finish(keep=True)
+
+    with pytest.raises(Refused, match="You have signed"):
+        services.decide(before, scenario, scenario.scenes[0], 0)
+
+    db.session.refresh(assignment)
+    assert assignment.status is Status.SIGNED
+    assert assignment.signed_at is not None
+
+
+def test_a_release_that_came_in_between_stays(app):
+    assignment = make_assignment()
+    before = progress_of(assignment)
+    assignment.status = Status.WAIVED
+    db.session.flush()
+
+    with pytest.raises(Refused, match="released you"):
+        services.read(before, step(before, "start/welcome"))
+
+    db.session.refresh(assignment)
+    assert assignment.status is Status.WAIVED

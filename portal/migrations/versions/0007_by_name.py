@@ -1,4 +1,4 @@
-"""Lists by name are read in one index: a duty repeats name and kind of its person.
+"""Lists by name are read in one index: a duty repeats the name of its person, and keeps the kind.
 
 Figures are counted ahead, beside the answers; a disposal list keeps its order.
 """
@@ -42,9 +42,7 @@ def upgrade() -> None:
 
 
 def _repeat_names() -> None:
-    op.create_index(
-        'ix_people_id_sort_name_kind', 'people', ['id', 'sort_name', 'kind'], unique=True
-    )
+    op.create_index('ix_people_id_sort_name', 'people', ['id', 'sort_name'], unique=True)
     op.add_column('assignments', sa.Column('sort_name', sa.String(200), nullable=True))
     op.add_column('assignments', sa.Column('kind', sa.String(20), nullable=True))
     op.execute(
@@ -57,10 +55,10 @@ def _repeat_names() -> None:
         table.alter_column('kind', existing_type=sa.String(20), nullable=False)
         table.drop_constraint('fk_assignments_person_id', type_='foreignkey')
         table.create_foreign_key(
-            'fk_assignments_person_id_sort_name_kind',
+            'fk_assignments_person_id_sort_name',
             'people',
-            ['person_id', 'sort_name', 'kind'],
-            ['id', 'sort_name', 'kind'],
+            ['person_id', 'sort_name'],
+            ['id', 'sort_name'],
             onupdate='CASCADE',
         )
     op.drop_index(
