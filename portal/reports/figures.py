@@ -11,10 +11,10 @@ from flask_babel import gettext as _
 from sqlalchemy import ColumnElement, Integer, and_, cast, func, select
 
 from portal import db
-from portal.attestations.models import Refusal
-from portal.campaigns.models import DISCHARGED, Assignment, Campaign, Decision, DutyDecision
+from portal.campaigns.models import DISCHARGED, Assignment, Campaign
 from portal.people.models import Person
-from portal.reports import queries
+from portal.reports import histories, queries
+from portal.reports.histories import Series, crooked, day_of
 from portal.reports.queries import NOBODY, Count
 
 MOST_MANAGERS = 50
@@ -29,16 +29,12 @@ class Day:
 
     day: date
     people: int
-    signed: int
+    not_started: int
     in_progress: int
-    overdue: int
+    signed: int
     waived: int
     refused: int
-
-    @property
-    def not_started(self) -> int:
-        """Neither begun nor discharged nor refused."""
-        return max(0, self.people - self.signed - self.in_progress - self.waived - self.refused)
+    overdue: int
 
 
 @dataclass(frozen=True)
@@ -74,46 +70,34 @@ class Curve:
 
 
 def over_time(campaign: Campaign, *, today: date) -> list[Day]:
-    """Each day of the City from the first to today, or to the end."""
+    """Each day of the City from the first to today, or to the end; of a long one the last of them.
+
+    What is overdue is counted by the due dates of today.
+    """
+    series = histories.changes(campaign.id)
     mine = Assignment.campaign_id == campaign.id
-    given, started = _beginnings(mine)
-    if not given:
+    _begin(mine, series)
+    late = _end(mine, series)
+    if not series["people"]:
         return []
-    signed, ended, late = _ends(mine)
-    refused, agreed = _refusals(mine)
-    waived = _decisions(campaign.id)
-    first, last = min(given), min(today, max(today, *signed or [today]))
-    days, day = [], max(first, last - timedelta(days=MOST_DAYS))
-    sums: Counter[str] = Counter()
-    series: dict[str, Counter[date]] = {
-        "people": given,
-        "signed": signed,
-        "started": started,
-        "ended": ended,
-        "refused": refused,
-        "agreed": agreed,
-        "waived": waived,
-    }
-    for name, events in series.items():
-        sums[name] = sum(number for on, number in events.items() if on < day)
+    end = today if campaign.closed_at is None else day_of(campaign.closed_at)
+    last = min(today, max(end, *(on for events in series.values() for on in events)))
+    days, day = [], max(min(series["people"]), last - timedelta(days=MOST_DAYS))
+    sums = Counter(
+        {
+            name: sum(number for on, number in events.items() if on < day)
+            for name, events in series.items()
+        }
+    )
     while day <= last:
         for name, events in series.items():
             sums[name] += events.get(day, 0)
-        days.append(
-            Day(
-                day=day,
-                people=sums["people"],
-                signed=sums["signed"],
-                in_progress=max(0, sums["started"] - sums["ended"]),
-                overdue=sum(
-                    number
-                    for (due_on, signed_on), number in late.items()
-                    if due_on < day and (signed_on is None or signed_on > day)
-                ),
-                waived=sums["waived"],
-                refused=sums["refused"] - sums["agreed"],
-            )
+        overdue = sum(
+            number
+            for (due_on, signed_on), number in late.items()
+            if due_on < day and (signed_on is None or signed_on > day)
         )
+        days.append(Day(day=day, overdue=overdue, **{name: sums[name] for name in series}))
         day += timedelta(days=1)
     return days
 
@@ -148,7 +132,7 @@ def count(campaign: Campaign, *, today: date) -> Figures:
     """All figures of a campaign, as of now."""
     kinds, managers = _count_by_person(campaign.id)
     departments = queries.count_by_department(campaign.id)
-    return Figures(over_time(campaign, today=today), departments, kinds, managers)
+    return Figures(over_time(campaign, today=today), departments, kinds, managers[:MOST_MANAGERS])
 
 
 def count_by_kind(campaign_id: UUID) -> list[Count]:
@@ -179,7 +163,7 @@ def name_managers(counts: Sequence[Count]) -> list[Count]:
 
 
 def _count_by_person(campaign_id: UUID) -> tuple[list[Count], list[Count]]:
-    """Kinds, and the managers with most that is open, without names: one look at the people."""
+    """Kinds, and managers, those with most that is open first, by key: one look at the people."""
     facts = (Assignment.kind, Person.manager_id, Assignment.status)
     rows = db.session.execute(
         select(*facts, func.count())
@@ -189,7 +173,7 @@ def _count_by_person(campaign_id: UUID) -> tuple[list[Count], list[Count]]:
     ).all()
     kinds = _counts((kind, status, n) for kind, _manager, status, n in rows)
     managers = _counts((str(key or NOBODY), status, n) for _kind, key, status, n in rows)
-    return kinds, sorted(managers, key=lambda each: each.signed - each.total)[:MOST_MANAGERS]
+    return kinds, sorted(managers, key=lambda each: each.signed - each.total)
 
 
 def _counts(rows: Iterable[tuple[str, str, int]]) -> list[Count]:
@@ -199,65 +183,30 @@ def _counts(rows: Iterable[tuple[str, str, int]]) -> list[Count]:
     return [queries.count_of(key, counts) for key, counts in sorted(found.items())]
 
 
-def _refusals(mine: ColumnElement[bool]) -> tuple[Counter[date], Counter[date]]:
-    """Days of first refusals, and days on which those who had refused signed after all."""
-    first = (
-        select(Refusal.assignment_id, func.min(Refusal.at).label("at"))
-        .group_by(Refusal.assignment_id)
-        .subquery()
-    )
-    refused: Counter[date] = Counter()
-    agreed: Counter[date] = Counter()
-    for at, signed_at in db.session.execute(
-        select(first.c.at, Assignment.signed_at)
-        .join(Assignment, Assignment.id == first.c.assignment_id)
-        .where(mine)
-    ):
-        refused[_day(at)] += 1
-        if signed_at is not None:
-            agreed[max(_day(at), _day(signed_at))] += 1
-    return refused, agreed
-
-
-def _decisions(campaign_id: UUID) -> Counter[date]:
-    """Releases count up, their ends down. There are few: each is asked for its campaign."""
-    campaign = select(Assignment.campaign_id).where(Assignment.id == DutyDecision.assignment_id)
-    found: Counter[date] = Counter()
-    signs = {Decision.WAIVED: 1, Decision.EXEMPTED: 1, Decision.LEFT: 1, Decision.RETURNED: -1}
-    quarter = _quarter(DutyDecision.at)
-    for decision, at, number in db.session.execute(
-        select(DutyDecision.decision, quarter, func.count())
-        .where(campaign.scalar_subquery() == campaign_id, DutyDecision.decision.in_(signs))
-        .group_by(DutyDecision.decision, quarter)
-    ):
-        found[_day_of(at)] += signs[decision] * number
-    return found
-
-
-def _beginnings(mine: ColumnElement[bool]) -> tuple[Counter[date], Counter[date]]:
+def _begin(mine: ColumnElement[bool], series: Series) -> None:
     """Days on which duties were given, and on which they were begun; one look at both."""
     quarters = _quarter(Assignment.assigned_at), _quarter(Assignment.started_at)
-    given: Counter[date] = Counter()
-    started: Counter[date] = Counter()
     for assigned_at, started_at, number in db.session.execute(
-        select(*quarters, func.count()).where(mine).group_by(*quarters)
+        select(*quarters, func.count())
+        .where(mine, Assignment.id.not_in(crooked()))
+        .group_by(*quarters)
     ):
-        given[_day_of(assigned_at)] += number
+        series["people"][_day(assigned_at)] += number
+        series["not_started"][_day(assigned_at)] += number
         if started_at is not None:
-            started[_day_of(started_at)] += number
-    return given, started
+            series["not_started"][_day(started_at)] -= number
+            series["in_progress"][_day(started_at)] += number
 
 
-def _ends(
-    mine: ColumnElement[bool],
-) -> tuple[Counter[date], Counter[date], Counter[tuple[date, date | None]]]:
-    """Days of signatures, those of duties that were begun, and what may be late; one look.
+def _end(mine: ColumnElement[bool], series: Series) -> Counter[tuple[date, date | None]]:
+    """Days of signatures; and what may be late, by due date and day of the signature, if any.
 
-    May be late: by due date and day of the signature, if any, without who is released or on leave.
+    Who is released or on leave is not late.
     """
     facts = (
         _quarter(Assignment.signed_at).label("signed"),
         Assignment.started_at.is_not(None).label("begun"),
+        Assignment.id.in_(crooked()).label("crooked"),
         Assignment.due_on,
         and_(
             Assignment.paused_on.is_(None),
@@ -265,18 +214,16 @@ def _ends(
         ).label("counts"),
     )
     each = select(*facts).where(mine).subquery()  # named, so that both databases group by them
-    signed: Counter[date] = Counter()
-    ended: Counter[date] = Counter()
     late: Counter[tuple[date, date | None]] = Counter()
     query = select(each, func.count()).group_by(*each.c)
-    for at, begun, due_on, counts, number in db.session.execute(query):
-        day = None if at is None else _day_of(at)
-        if day is not None:
-            signed[day] += number
-            ended[day] += number if begun else 0
+    for at, begun, is_crooked, due_on, counts, number in db.session.execute(query):
+        day = None if at is None else _day(at)
+        if day is not None and not is_crooked:
+            series["signed"][day] += number
+            series["in_progress" if begun else "not_started"][day] -= number
         if counts:
             late[due_on, day] += number
-    return signed, ended, late
+    return late
 
 
 def _quarter(column: Any) -> ColumnElement[int]:
@@ -287,9 +234,5 @@ def _quarter(column: Any) -> ColumnElement[int]:
     return seconds // QUARTER
 
 
-def _day_of(quarter: int) -> date:
-    return _day(datetime.fromtimestamp(quarter * QUARTER, UTC))
-
-
-def _day(moment: datetime) -> date:
-    return moment.astimezone(db.settings().zone).date()
+def _day(quarter: int) -> date:
+    return day_of(datetime.fromtimestamp(quarter * QUARTER, UTC))

@@ -21,7 +21,7 @@ from portal.reports.tallies import Given
 
 @dataclass(frozen=True)
 class OptionLine:
-    """One option: how many chose it the first time (None: too few to show), and who they are."""
+    """One option: how many chose it the first time (None: not shown), and who they are."""
 
     text: str
     is_right: bool
@@ -50,9 +50,12 @@ class Line:
         return self.answered >= FEWEST
 
     @property
-    def percent(self) -> int:
-        """Share that is right the first time."""
-        return self.right * 100 // self.answered if self.answered else 0
+    def percent(self) -> int | None:
+        """Share that is right the first time; None where few are right, or wrong: not shown."""
+        few = (self.right, self.answered - self.right)
+        if not self.answered or any(0 < number < FEWEST for number in few):
+            return None
+        return self.right * 100 // self.answered
 
 
 def analyse(campaign_id: UUID) -> tuple[list[Line], datetime | None]:
@@ -90,12 +93,14 @@ def _line(place: tuple[str, str, UUID], question: Question, given: Sequence[Give
         str(at): sum(chosen.get(at, Counter()).values()) for at in range(len(question.options))
     }
     shown, others = item_analysis.hide_few(counts)
-    strength = item_analysis.discrimination(sums) if sums.n >= ENOUGH else None
+    is_clear = sums.n >= ENOUGH and FEWEST <= sums.x <= sums.n - FEWEST
+    strength = item_analysis.discrimination(sums) if is_clear else None
     options = tuple(
         OptionLine(
             text=option.text,
             is_right=option.correct,
-            chosen=shown.get(str(at), 0 if not counts[str(at)] else None),
+            # Where some are hidden, nobody's choice is hidden too: else it tells which they are.
+            chosen=shown.get(str(at), None if others else 0),
             by_kind=_kinds(chosen.get(at, Counter())) if str(at) in shown else {},
         )
         for at, option in enumerate(question.options)

@@ -104,6 +104,7 @@ def figures() -> ResponseReturnValue:
         curve=figures_of.draw(days, due_on=chosen.due_on, names=names) if days else None,
         departments=counted.departments,
         managers=figures_of.name_managers(counted.managers),
+        most_managers=figures_of.MOST_MANAGERS,
         kinds=figures_of.name_kinds(counted.kinds),
         counted_at=counted_at,
         today=db.today(),

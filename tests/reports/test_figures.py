@@ -15,7 +15,7 @@ from portal.courses import services as courses
 from portal.courses.course import Quiz
 from portal.learning.models import Answer, Attempt
 from portal.people.services import identify
-from portal.reports import figures, item_analysis, questions
+from portal.reports import figures, item_analysis, queries, questions
 from portal.reports.item_analysis import Sums
 from tests.factories import make_assignment, make_attestation, make_campaign, make_hr, make_person
 
@@ -128,6 +128,65 @@ def test_releases_and_refusals_go_up_and_down(app, clock):
         (1, 1),
         (0, 0),
     ]
+
+
+def test_the_last_day_says_what_the_list_says(each_app):
+    campaign = make_campaign()
+    hr = identify(make_hr())
+    begun = {"status": Status.IN_PROGRESS, "started_at": db.utc_now()}
+    makers = {
+        "untouched": {},
+        "begun": begun,
+        "begun, released": begun,
+        "released": {},
+        "released, back": {},
+        "begun, released, back": begun,
+    }
+    duties = {name: duty(campaign, db.utc_now(), **facts) for name, facts in makers.items()}
+    for name, made in duties.items():
+        if "released" in name:
+            deciding.release(made, reason="x", until=None, by=hr)
+        if "back" in name:
+            deciding.take_back(made, reason="x", by=hr)
+    refuses = make_person("Ada Lovelace")
+    asked = make_assignment(person=refuses, campaign=campaign, done=True)
+    attestations.refuse(asked.id, person=identify(refuses), comment="No.")
+    make_attestation(person=make_person("Grace Hopper"))
+
+    last = figures.over_time(campaign, today=db.today())[-1]
+    listed = queries.total(queries.count_by_department(campaign.id))
+
+    names = ("signed", "in_progress", "not_started", "refused", "waived")
+    assert [getattr(last, name) for name in names] == [getattr(listed, name) for name in names]
+    assert last.people == listed.total + listed.waived
+    assert [getattr(last, name) for name in names] == [1, 2, 2, 1, 2]
+
+
+def test_a_campaign_of_years_ago_shows_its_own_days(app):
+    campaign = make_campaign(due_on=date(2022, 3, 10))
+    duty(campaign, at(date(2022, 3, 2)), status=Status.SIGNED, signed_at=at(date(2022, 3, 4)))
+    campaign.closed_at = at(date(2022, 3, 20))
+    db.session.flush()
+
+    days = figures.over_time(campaign, today=date(2026, 11, 26))
+
+    assert (days[0].day, days[-1].day) == (date(2022, 3, 2), date(2022, 3, 20))
+    assert figures.draw(days, due_on=campaign.due_on, names=("signed",)).due_x
+
+
+def test_the_page_shows_some_managers_and_the_file_all(app, sign_in, monkeypatch):
+    monkeypatch.setattr(figures, "MOST_MANAGERS", 1)
+    campaign = make_campaign()
+    for name in ("Boss One", "Boss Two"):
+        make_assignment(person=make_person(manager_id=make_person(name).id), campaign=campaign)
+    browser = sign_in(make_hr())
+
+    page = browser.get(f"/reports/figures?campaign={campaign.id}").text
+    file = browser.get(f"/reports/lists/managers.csv?campaign={campaign.id}").text
+
+    assert "The first 1. The files have all of them." in page
+    assert "Boss One" in file
+    assert "Boss Two" in file
 
 
 def test_the_lines_stay_in_their_box_and_the_due_date_has_its_place(app):
@@ -270,6 +329,21 @@ def test_how_often_right_first_time_and_which_wrong_answer_draws(campaign):
     assert line.options[bad].by_kind == {"employee": 8}
     assert "Fewer than half are right the first time." in line.warnings
     assert "A wrong answer draws more people than the right one." in line.warnings
+
+
+def test_one_who_is_wrong_among_many_cannot_be_made_out(campaign, sign_in):
+    good = right_option()
+    for number in range(20):
+        answer(campaign, int(number > 0), 4, good if number else 1 - good)
+
+    line = line_of(campaign)
+    page = sign_in(make_hr()).get(f"/reports/questions?campaign={campaign.id}").text
+
+    assert line.percent is None
+    assert line.discrimination is None
+    assert {option.chosen for option in line.options} == {None}
+    assert "20 people have answered. Nearly all alike: how many is not shown." in page
+    assert "95%" not in page
 
 
 def test_a_question_that_misleads_those_who_know_the_rest_is_marked(campaign):
