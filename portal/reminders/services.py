@@ -94,7 +94,7 @@ def nudge(person: Person, *, by: UUID, today: date) -> bool:
     return True
 
 
-def list_runs(limit: int = 30) -> Sequence[ReminderRun]:
+def list_runs(limit: int | None = 30) -> Sequence[ReminderRun]:
     """The last days that were looked through, newest first."""
     return db.session.scalars(
         select(ReminderRun).order_by(ReminderRun.day.desc()).limit(limit)

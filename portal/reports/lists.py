@@ -4,7 +4,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 from uuid import UUID
 
 from flask_babel import gettext as _
@@ -15,12 +15,17 @@ from portal import db
 from portal.audit import services as audit
 from portal.campaigns import planning, previewing
 from portal.campaigns.models import Assignment, Campaign, DutyDecision
+from portal.contractors import scope
 from portal.errors import NotFound
 from portal.mail.models import Mail
 from portal.people.models import Person
 from portal.people.services import Identity
-from portal.reports import declared, figures, queries, questions, sheets
+from portal.reminders import services as reminders
+from portal.reports import declared, figures, log, queries, questions, sheets
 from portal.reports.queries import Count
+from portal.retention import lists as disposals
+from portal.retention import services as retention
+from portal.retention.models import DisposalList
 from portal.spreadsheets import BOM, csv_line
 
 Cells = tuple[object, ...]
@@ -28,34 +33,36 @@ Cells = tuple[object, ...]
 
 @dataclass(frozen=True)
 class Kind:
-    """One list: its heads, and its rows for a campaign."""
+    """One list: its heads, and its rows for a campaign, or for what else it is of."""
 
     head: Callable[[], list[str]]
-    rows: Callable[[Campaign], Iterable[Cells]]
+    rows: Callable[[Any], Iterable[Cells]]
+    find: Callable[[UUID], Any] = planning.get_campaign
 
 
 @dataclass(frozen=True)
 class CityKind:
-    """A list that is not of one campaign."""
+    """A list that is of nothing but the City."""
 
     head: Callable[[], list[str]]
     rows: Callable[[], Iterable[Cells]]
 
 
-def make(name: str, extension: str, campaign_id: UUID | None, *, by: Identity) -> BinaryIO:
+def make(name: str, extension: str, of: UUID | None, *, by: Identity) -> BinaryIO:
     """The list as an open file at its start; the log keeps who took it.
 
-    Raises NotFound for a list, a campaign, or a kind of file, that there is not.
+    `of`: the campaign's id, or that of what else the list is of. Raises NotFound for a list, a
+    campaign, or a kind of file, that there is not. Refuses what is too long for Excel.
     """
     kind = KINDS.get(name)
     if kind is None or extension not in {"csv", "xlsx"}:
         raise NotFound
     if isinstance(kind, CityKind):
         rows, subject = kind.rows(), name
-    elif campaign_id is None:
+    elif of is None:
         raise NotFound
     else:
-        rows, subject = kind.rows(planning.get_campaign(campaign_id)), str(campaign_id)
+        rows, subject = kind.rows(kind.find(of)), str(of)
     folder = db.settings().data_dir / "exports"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     counted = _Counted(rows)
@@ -182,6 +189,48 @@ def _mails() -> Iterator[Cells]:
         yield mail.queued_at, mail.address, mail.subject, mail.state, mail.sent_at, mail.server_said
 
 
+def _campaigns() -> Iterator[Cells]:
+    for each in planning.list_campaigns():
+        campaign = each.campaign
+        yield (
+            campaign.title,
+            campaign.opens_on,
+            campaign.due_on,
+            campaign.launched_at,
+            campaign.closed_at,
+            each.people,
+            each.signed,
+        )
+
+
+def _log() -> Iterator[Cells]:
+    for each in log.each_line():
+        details = "; ".join(f"{words}: {text}" for words, text in each.details)
+        yield each.at, each.what, each.who, each.about, details, each.recorded
+
+
+def _reminders() -> Iterator[Cells]:
+    for each in reminders.list_runs(limit=None):
+        yield each.day, each.reminded, each.without_mail, each.lists, each.finished_at
+
+
+def _holds() -> Iterator[Cells]:
+    for each in retention.list_holds():
+        of = each.campaign.title if each.campaign else each.person and each.person.full_name
+        yield of, each.reason, each.by.full_name, each.at, each.ended_at
+
+
+def _scope() -> Iterator[Cells]:
+    for each in scope.list_decisions():
+        of = each.person.full_name if each.person else each.firm
+        yield of, each.outcome, each.reason, each.by.full_name, each.at
+
+
+def _disposal(found: DisposalList) -> Iterator[Cells]:
+    for each in disposals.each_item(found.id):
+        yield each.full_name, each.title, each.day, each.kept_because, each.done_at
+
+
 def _numbers(first: str) -> list[str]:
     return [
         first,
@@ -249,6 +298,44 @@ KINDS: dict[str, Kind | CityKind] = {
             _("Goes with the other answers (–1 to 1)"),
         ],
         _questions,
+    ),
+    "disposal": Kind(
+        lambda: [_("Name"), _("Campaign"), _("Due, or left, on"), _("Kept because"), _("Gone")],
+        _disposal,
+        find=disposals.get_list,
+    ),
+    "campaigns": CityKind(
+        lambda: [
+            _("Campaign"),
+            _("Opens"),
+            _("Due"),
+            _("Launched"),
+            _("Closed"),
+            _("Have the duty"),
+            _("Signed"),
+        ],
+        _campaigns,
+    ),
+    "log": CityKind(
+        lambda: [
+            _("When"),
+            _("What happened"),
+            _("By"),
+            _("About"),
+            _("More"),
+            _("As it is recorded"),
+        ],
+        _log,
+    ),
+    "reminders": CityKind(
+        lambda: [_("Day"), _("Reminded"), _("Without email"), _("Lists"), _("Finished")],
+        _reminders,
+    ),
+    "holds": CityKind(
+        lambda: [_("Campaign or person"), _("Reason"), _("By"), _("From"), _("Ended")], _holds
+    ),
+    "scope": CityKind(
+        lambda: [_("Person or group"), _("Decision"), _("Reason"), _("By"), _("On")], _scope
     ),
     "contractors": CityKind(
         lambda: [

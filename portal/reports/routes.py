@@ -254,8 +254,7 @@ def list_declared() -> ResponseReturnValue:
 @requires(Role.HR)
 def list_file(name: str, extension: str) -> ResponseReturnValue:
     """One of HR's lists, as CSV or as Excel."""
-    asked = request.args.get("campaign", type=UUID)
-    file = lists.make(name, extension, asked, by=current_user)
+    file = lists.make(name, extension, request.args.get("of", type=UUID), by=current_user)
     return send_file(
         file,
         mimetype=TYPES[extension],

@@ -5,6 +5,11 @@ from datetime import date, datetime
 from pathlib import Path
 
 import xlsxwriter
+from flask_babel import gettext as _
+
+from portal.errors import Refused
+
+MOST_ROWS = 1_048_575  # of a sheet, below its head; what is more would be left out without a word
 
 
 def write(
@@ -17,7 +22,7 @@ def write(
 ) -> None:
     """Write one sheet with a frozen head; dates are dates, and no text becomes a formula.
 
-    `tick` is called for each row.
+    `tick` is called for each row. Refuses more rows than Excel takes.
     """
     options = {
         "constant_memory": True,
@@ -36,6 +41,8 @@ def write(
     for column, text in enumerate(head):
         sheet.write_string(0, column, text, bold)
     for line, row in enumerate(rows, start=1):
+        if line > MOST_ROWS:
+            raise Refused(_("This list is too long for Excel. Download it as CSV."))
         for column, value in enumerate(row):
             if isinstance(value, datetime):
                 sheet.write_datetime(line, column, value.replace(tzinfo=None), moment)

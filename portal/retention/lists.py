@@ -1,6 +1,6 @@
 """Lists what is past its period, for HR to approve."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -19,7 +19,9 @@ from portal.retention.models import DisposalItem, DisposalList, DisposalPerson
 from portal.retention.services import past_contract, past_period
 
 PER_PAGE = 50
+MANY = 1000
 WORD = "DISPOSE"
+Which = Callable[[Any], ColumnElement[bool]]
 
 
 @dataclass(frozen=True)
@@ -112,8 +114,19 @@ def _count_items(list_ids: Sequence[UUID]) -> dict[UUID, Counts]:
 
 def list_items(list_id: UUID, *, page: int) -> list[Line]:
     """A page of a list by name; pages count from 1. One row more means a next page."""
-    first = (page - 1) * PER_PAGE + 1
-    return _lines(list_id, lambda item: item.place.between(first, first + PER_PAGE))
+    return _lines(list_id, _from((page - 1) * PER_PAGE + 1, PER_PAGE + 1))
+
+
+def each_item(list_id: UUID) -> Iterator[Line]:
+    """The whole list by name, with memory that does not grow with it."""
+    first = 1
+    while lines := _lines(list_id, _from(first, MANY)):
+        yield from lines
+        first += MANY
+
+
+def _from(first: int, number: int) -> Which:
+    return lambda item: item.place.between(first, first + number - 1)
 
 
 def get_item(list_id: UUID, item_id: UUID) -> Line:
@@ -128,7 +141,7 @@ def _item_key(item: type[DisposalItem | DisposalPerson]) -> Any:
     return item.assignment_id if issubclass(item, DisposalItem) else item.person_id
 
 
-def _lines(list_id: UUID, which: Callable[[Any], ColumnElement[bool]]) -> list[Line]:
+def _lines(list_id: UUID, which: Which) -> list[Line]:
     duties = (
         select(
             DisposalItem.place,

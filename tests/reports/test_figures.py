@@ -182,7 +182,7 @@ def test_the_page_shows_some_managers_and_the_file_all(app, sign_in, monkeypatch
     browser = sign_in(make_hr())
 
     page = browser.get(f"/reports/figures?campaign={campaign.id}").text
-    file = browser.get(f"/reports/lists/managers.csv?campaign={campaign.id}").text
+    file = browser.get(f"/reports/lists/managers.csv?of={campaign.id}").text
 
     assert "The first 1. The files have all of them." in page
     assert "Boss One" in file
