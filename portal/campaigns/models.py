@@ -140,7 +140,7 @@ class Assignment(Base):
     sort_name: Mapped[str] = mapped_column(String(200))  # the person's
     kind: Mapped[str] = mapped_column(String(20))  # the person's
     course_version_id: Mapped[UUID] = mapped_column(ForeignKey("course_versions.id"))
-    # What the person signed before, of this course; in an update they get what changed since.
+    # What they had signed of this course when it was given. What they walk follows from today's.
     since_version_id: Mapped[UUID | None] = mapped_column(ForeignKey("course_versions.id"))
     department: Mapped[str] = mapped_column(String(200))  # when assigned: movers keep their figure
     due_on: Mapped[date]
