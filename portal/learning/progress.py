@@ -129,6 +129,7 @@ class Progress:
     def _is_new(self, step: CourseStep) -> bool:
         """Whether the step is not as it was when the person signed, or is theirs only since then.
 
+        Whoever signed on paper signed the same words, under the whole policy: that counts as much.
         Their scope is asked where it decides which of the changes are for them.
         """
         changed = comparing.changed_steps(self.signed_course or self.course, self.course)
