@@ -194,19 +194,35 @@ def exempt(campaign: Campaign, rule: Audience, *, reason: str, by: Identity) -> 
 
 
 def end_exemption(exemption: Exemption, *, by: Identity) -> None:
-    """End the rule: who was released by it has the duty again, as it was."""
+    """End the rule: who was released by it has the duty again, as it was.
+
+    However many they are, the log says it once, as when the rule was made.
+    """
     db.session.refresh(exemption, with_for_update=True)
     if exemption.ended_at is not None:
         raise Refused(_("This exemption has ended already."))
     exemption.ended_at = db.utc_now()
-    reason = _("The exemption ended.")
-    back = db.session.scalars(
-        select(Assignment).where(
-            Assignment.id.in_(_exempted_by(exemption.id)), Assignment.status == Status.WAIVED
+    released = (Assignment.id.in_(_exempted_by(exemption.id)), Assignment.status == Status.WAIVED)
+    back = db.session.scalars(select(Assignment.id).where(*released)).all()
+    if back:
+        returned = {
+            "decision": Decision.RETURNED,
+            "reason": _("The exemption ended."),
+            "by_id": by.id,
+        }
+        rows = [{"assignment_id": each} | returned for each in back]
+        db.session.execute(insert(DutyDecision), rows)
+        before = (
+            select(DutyDecision.status_before)
+            .where(
+                DutyDecision.assignment_id == Assignment.id,
+                DutyDecision.exemption_id == exemption.id,
+            )
+            .scalar_subquery()
         )
-    ).all()
-    for assignment in back:
-        take_back(assignment, reason=reason, by=by)
+        db.session.execute(
+            update(Assignment).where(*released).values(status=before, waived_until=None)
+        )
     audit.record("exemption.ended", subject=exemption.id, actor=by.id, returned=len(back))
 
 

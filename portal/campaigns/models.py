@@ -137,7 +137,7 @@ class Assignment(Base):
     person_id: Mapped[UUID] = mapped_column(index=True)
     sort_name: Mapped[str] = mapped_column(String(200))  # the person's
     course_version_id: Mapped[UUID] = mapped_column(ForeignKey("course_versions.id"))
-    # What the person signed before, of this course; in an update they get what changed since.
+    # What they had signed of this course when it was given. What they walk follows from today's.
     since_version_id: Mapped[UUID | None] = mapped_column(ForeignKey("course_versions.id"))
     # Kind of employment and department when assigned: movers keep their figure.
     kind: Mapped[str] = mapped_column(String(20))

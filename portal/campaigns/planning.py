@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from flask_babel import gettext as _
-from sqlalchemy import String, cast, func, select, update
+from sqlalchemy import String, case, cast, func, select, update
 from sqlalchemy.orm import joinedload
 
 from portal import db
@@ -193,12 +193,9 @@ def extend(campaign: Campaign, *, days: int, by: Identity) -> None:
         due_dates = db.session.scalars(
             select(Assignment.due_on).where(*open_duties).distinct()
         ).all()
-        for due in sorted(due_dates, reverse=True):  # so that none is moved twice
-            db.session.execute(
-                update(Assignment)
-                .where(*open_duties, Assignment.due_on == due)
-                .values(due_on=due + more)
-            )
+        if due_dates:
+            later = case({due: due + more for due in due_dates}, value=Assignment.due_on)
+            db.session.execute(update(Assignment).where(*open_duties).values(due_on=later))
     _note_change(campaign, by)
     audit.record(
         "campaign.changed",

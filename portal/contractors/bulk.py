@@ -58,44 +58,39 @@ def _row(
     by: Identity,
 ) -> Row:
     """A row's verdict; `mails` and `people` (their addresses) are those of the rows before."""
-    why = []
-    if not cells["name"]:
-        why.append(_("The name is missing."))
-    days = {}
-    for name in ("starts_on", "ends_on"):
-        try:
-            days[name] = date.fromisoformat(cells[name])
-        except ValueError:
-            why.append(_("%(column)s: write the day as 2027-01-30.", column=name))
-    email = cells["email"].lower()
+    guest = Guest(
+        full_name=cells["name"],
+        email=cells["email"],
+        firm=cells["firm"],
+        job_title=cells["work"],
+        started_on=_day(cells["starts_on"]),
+        ends_on=_day(cells["ends_on"]),
+        sponsor=cells["sponsor"],
+    )
+    found = services.why_not(guest, by=by)
+    namesake = services.find_namesake(guest) if "full_name" in found else None
+    why = list(found.values())
+    email, same = guest.email.lower(), people.setdefault(guest.key, [])
     if email and email in mails:
         why.append(_("This address is in the file twice."))
+    elif guest.full_name and any(services.may_be_one(email, other) for other in same):
+        why.append(_("This person is in the file twice."))
     mails.add(email)
-    guest = namesake = None
-    if len(days) == 2 and cells["name"]:
-        guest = Guest(
-            full_name=cells["name"],
-            email=cells["email"],
-            firm=cells["firm"],
-            job_title=cells["work"],
-            started_on=days["starts_on"],
-            ends_on=days["ends_on"],
-            sponsor=cells["sponsor"],
-        )
-        same = people.setdefault(guest.key, [])
-        if not why and any(services.may_be_one(email, other) for other in same):
-            why.append(_("This person is in the file twice."))
-        same.append(email)
-        found = services.why_not(guest, by=by)
-        namesake = services.find_namesake(guest) if "full_name" in found else None
-        why += found.values()
+    same.append(email)
     return Row(
         number,
         cells["name"],
         None if why else guest,
-        " ".join(map(str, why)),
+        " ".join(why),
         namesake.id if namesake else None,
     )
+
+
+def _day(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return None
 
 
 def invite(text: str, *, by: Identity) -> tuple[int, int]:

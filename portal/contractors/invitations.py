@@ -46,9 +46,17 @@ def send_link(person: Person, *, by: Identity) -> None:
     )
 
 
-def print_link(person: Person, *, by: Identity) -> tuple[Invitation, str]:
-    """A new link for a letter, with its address, shown this once; older ones end."""
-    invitation, token = _new_link(person, by_mail=False, by=by)
+def print_link(person: Person, *, by: Identity) -> Invitation:
+    """A new link for a letter; older ones end."""
+    return _new_link(person, by_mail=False, by=by)[0]
+
+
+def find_letter(invitation_id: str, *, to: Person) -> tuple[Invitation, str] | None:
+    """A person's link with its address, for who has just made it; None once it is not good."""
+    token = _token(UUID(invitation_id), db.settings())
+    invitation = find_invitation(token)
+    if invitation is None or invitation.person_id != to.id:
+        return None
     return invitation, _address(token)
 
 

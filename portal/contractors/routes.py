@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask import Blueprint, flash, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import ngettext
@@ -138,12 +138,23 @@ def send_link(person_id: UUID) -> ResponseReturnValue:
     return redirect(url_for(".contractor", person_id=person_id))
 
 
-@bp.post("/<uuid:person_id>/letter")
+@bp.route("/<uuid:person_id>/letter", methods=["GET", "POST"])
 @requires(Role.LEARNER)
 def letter(person_id: UUID) -> ResponseReturnValue:
-    """A letter with a new link, shown this once, to print."""
+    """A letter to print, with a new link.
+
+    Which one waits in the browser's session: a reload shows the letter again and ends no link.
+    """
     person = services.get_contractor(person_id, viewer=current_user)
-    invitation, address = invitations.print_link(person, by=current_user)
+    if request.method == "POST":
+        session["letter"] = str(invitations.print_link(person, by=current_user).id)
+        return redirect(url_for(".letter", person_id=person_id))
+    made = session.get("letter")
+    shown = invitations.find_letter(made, to=person) if made else None
+    if shown is None:
+        flash(_("We do not show a link again. Is the letter lost? Print a new one."))
+        return redirect(url_for(".contractor", person_id=person_id))
+    invitation, address = shown
     return render_template(
         "contractors/letter.html",
         person=person,

@@ -27,14 +27,17 @@ PER_PAGE = 50
 
 @dataclass(frozen=True)
 class Guest:
-    """Who is to be invited. `email` may be empty: then a letter is printed."""
+    """Who is to be invited. `email` may be empty: then a letter is printed.
+
+    What a file says may be no day (None), or lack the name: `why_not` finds it.
+    """
 
     full_name: str
     email: str
     firm: str
     job_title: str
-    started_on: date
-    ends_on: date
+    started_on: date | None
+    ends_on: date | None
     sponsor: str  # username
     is_another: bool = False  # than a namesake who is invited already
 
@@ -70,21 +73,28 @@ def is_sponsor(person: Identity) -> bool:
 
 
 def why_not(guest: Guest, *, by: Identity) -> dict[str, str]:
-    """What is wrong with an invitation: field -> sentence; empty if nothing is.
+    """All that is wrong with an invitation: field -> sentence; empty if nothing is.
 
     Whoever invites is the sponsor; HR names anybody who is employed.
     """
     found = {}
     today = db.today()
-    if guest.ends_on < today:
+    if not guest.full_name:
+        found["full_name"] = _("The name is missing.")
+    if guest.started_on is None:
+        found["started_on"] = _("Write the first day as 2027-01-30.")
+    if guest.ends_on is None:
+        found["ends_on"] = _("Write the last day as 2027-01-30.")
+    elif guest.ends_on < today:
         found["ends_on"] = _("The contract has ended already.")
-    elif guest.ends_on < guest.started_on:
+    elif guest.started_on and guest.ends_on < guest.started_on:
         found["ends_on"] = _("The last day must not come before the first.")
     elif (guest.ends_on - today).days > LONGEST_DAYS:
         found["ends_on"] = _("Choose a day within three years; it can be extended later.")
     if guest.email and (why := _why_not_mail(guest.email)):
         found["email"] = why
-    elif not guest.is_another and (namesake := find_namesake(guest)):
+    namesake = None if guest.is_another else find_namesake(guest)
+    if namesake and not (guest.email and namesake.email):  # else the address tells it
         found["full_name"] = _(
             "%(name)s was invited on %(day)s. Open their page instead.",
             name=namesake.full_name,

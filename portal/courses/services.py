@@ -135,6 +135,12 @@ def get_course(version_id: UUID) -> Course:
     return course
 
 
+@lru_cache(KEPT)
+def get_number(version_id: UUID) -> int:
+    """Which of its course's versions it is; once read, it costs no statement. Raises NotFound."""
+    return get_version(version_id).number
+
+
 def get_version(version_id: UUID) -> Version:
     """What is known of one version, without its bytes. Raises NotFound."""
     row = db.session.execute(_versions().where(CourseVersion.id == version_id)).first()

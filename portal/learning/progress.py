@@ -1,6 +1,6 @@
 """How far a person is in a course: what is done, and what comes next."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property, lru_cache
@@ -57,7 +57,7 @@ class Progress:
     done: dict[str, dict[str, Any]]  # finished steps, with the latest answer ({} where none)
     open_scenes: dict[str, str]  # scenario -> the scene that comes next
     choices: dict[tuple[str, str], int]  # (scenario, scene) -> what was chosen last
-    signed_course: Course | None = None  # what they signed the last time, where they have
+    signed_course: Course | None = None  # what they signed last before this, where they have
     # Steps done for earlier signatures of this course -> the duty in which they were last
     earlier: Mapping[str, Duty] = field(default_factory=dict)
 
@@ -122,23 +122,23 @@ class Progress:
     def _knows(self, step: CourseStep) -> bool:
         """Whether the person did the step for an earlier signature, and it is as it was then."""
         then = self.earlier.get(step.key)
-        return then is not None and step.key not in self._changed_since(then.course_version_id)
+        if then is None:
+            return False
+        signed = courses.get_course(then.course_version_id)
+        return step.key not in comparing.changed_steps(signed, self.course)
 
     def _is_new(self, step: CourseStep) -> bool:
         """Whether the step is not as it was when the person signed, or is theirs only since then.
 
+        Whoever signed on paper signed the same words, under the whole policy: that counts as much.
         Their scope is asked where it decides which of the changes are for them.
         """
-        changed = self._changed_since(self.duty.since_version_id)
+        changed = comparing.changed_steps(self.signed_course or self.course, self.course)
         if isinstance(step, AboutYou) and step.records == "scope":
             limited = {each.key for each in self.course.steps() if each.only_for & set(SCOPE)}
             return bool(changed & (limited | {step.key}))
         is_limited = bool(step.only_for) and not isinstance(step, Scenario)
         return step.key in changed or (is_limited and not self._knows(step))
-
-    def _changed_since(self, version_id: UUID | None) -> Set[str]:
-        then = courses.get_course(version_id) if version_id else self.course
-        return comparing.changed_steps(then, self.course)
 
     @cached_property
     def spared(self) -> dict[str, tuple[Section, Page]]:
@@ -277,11 +277,11 @@ def _whole_effort(version_id: UUID, audiences: frozenset[str]) -> float:
 
 def get_progress(assignment_id: UUID, *, person: Identity) -> Progress:
     """How far this person is in one of their assignments. Raises NotFound for others'."""
-    duty = campaigns.get_duty(assignment_id, person=person)
-    if duty.since_version_id is None:
-        return _progress([duty], person)[0]
-    everything = list_progress(person)  # what they did for earlier signatures counts
-    return next(each for each in everything if each.duty.id == assignment_id)
+    duties = campaigns.list_duties(person)
+    duty = next((each for each in duties if each.id == assignment_id), None)
+    if duty is None:
+        raise NotFound
+    return _progress([duty, *_signed_before(duty, duties)], person)[0]
 
 
 def list_tasks(person: Identity, *, today: date) -> list[Progress]:
@@ -341,35 +341,41 @@ def _progress(duties: list[Duty], person: Identity) -> list[Progress]:
         if given and "scene" in given:
             scenes[assignment_id][key] = given["leads_to"] or ""
             choices[assignment_id][key, given["scene"]] = given["choice"]
-    return [
-        Progress(
-            duty=duty,
-            person=person,
-            course=courses.get_course(duty.course_version_id),
-            signed_course=courses.get_course(duty.since_version_id)
-            if duty.since_version_id
-            else None,
-            done=done[duty.id],
-            open_scenes=scenes[duty.id],
-            choices=choices[duty.id],
-            earlier=_earlier(duty, duties, done),
+    found = []
+    for duty in duties:
+        signed = _signed_before(duty, duties)
+        found.append(
+            Progress(
+                duty=duty,
+                person=person,
+                course=courses.get_course(duty.course_version_id),
+                signed_course=courses.get_course(signed[-1].course_version_id) if signed else None,
+                done=done[duty.id],
+                open_scenes=scenes[duty.id],
+                choices=choices[duty.id],
+                earlier={step: each for each in signed for step in done[each.id]},
+            )
         )
-        for duty in duties
-    ]
+    return found
 
 
-def _earlier(duty: Duty, duties: list[Duty], done: Mapping[UUID, Iterable[str]]) -> dict[str, Duty]:
-    """What the person did for the signatures of the same course before this one."""
-    if duty.since_version_id is None:
-        return {}
-    key = courses.get_course(duty.course_version_id).key
+def _signed_before(duty: Duty, duties: list[Duty]) -> list[Duty]:
+    """The duties of the same course that the person signed before this one, oldest first.
+
+    Asked anew and not kept: of two that wait, either may be signed first. Two signatures may bear
+    one second.
+    """
     signed = [
-        (each.signed_at, each)
+        (each.signed_at, courses.get_number(each.course_version_id), each)
         for each in duties
         if each.signed_at
         and each.id != duty.id
         and (duty.signed_at is None or each.signed_at < duty.signed_at)
-        and courses.get_course(each.course_version_id).key == key
+        and _key(each) == _key(duty)
     ]
-    signed.sort(key=itemgetter(0))
-    return {step: each for _at, each in signed for step in done[each.id]}
+    signed.sort(key=itemgetter(0, 1))
+    return [each for _at, _number, each in signed]
+
+
+def _key(duty: Duty) -> str:
+    return courses.get_course(duty.course_version_id).key

@@ -7,11 +7,12 @@ from pyhanko.pdf_utils import generic, writer
 from sqlalchemy import func, select
 
 from portal import db
-from portal.attestations import recording, sealing, services, verifying
+from portal.attestations import printing, recording, sealing, services, verifying
 from portal.attestations.models import Attestation, Evidence, Scan
 from portal.attestations.verifying import Outcome
 from portal.campaigns import deciding
 from portal.campaigns.models import Status
+from portal.courses import services as courses
 from portal.documents import scans
 from portal.errors import Refused
 from portal.people.services import identify
@@ -292,6 +293,19 @@ def test_the_paper_form_is_printed_with_a_code_that_leads_back(app, sign_in):
 
     assert answer.mimetype == "application/pdf"
     assert answer.data.startswith(b"%PDF-")
+
+
+@pytest.mark.server
+def test_the_paper_form_holds_the_whole_policy_above_the_words_that_are_signed(app, tmp_path):
+    duty = make_assignment()
+    course = courses.get_course(duty.course_version_id)
+
+    form = printing.paper_form(duty, link="https://portal.example/1", settings=db.settings())
+
+    text = " ".join(text_of(form, tmp_path).split())
+    assert "The small policy What you know through work is for work." in text
+    assert "We collect your answers for this test." in text
+    assert text.index("for work.") < text.index(course.statement) < text.index("Signature")
 
 
 def test_anyone_with_the_number_reads_what_kind_of_record_it_is(app, harper, client):

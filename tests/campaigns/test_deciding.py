@@ -13,6 +13,8 @@ from portal.people.services import identify
 from tests.factories import make_assignment, make_attestation, make_hr, make_person
 
 DAY = date(2026, 12, 1)
+OPEN = [Status.IN_PROGRESS, Status.REFUSED, Status.READY]
+EMPLOYEES = Audience((Part({Fact.KIND: ("employee",)}),))
 
 
 @pytest.fixture
@@ -194,6 +196,36 @@ def test_an_exemption_releases_who_has_the_duty_and_keeps_it_from_joiners(app, h
     assert clerk.status is Status.NOT_STARTED
     assert decisions_of(clerk) == [Decision.EXEMPTED, Decision.RETURNED]
     assert giving.give(clerk.campaign) == 1
+
+
+def test_an_exemption_that_ends_gives_each_duty_back_as_it_was(each_app):
+    harper = identify(make_hr())
+    duties = [make_assignment(person=make_person(), status=status) for status in OPEN]
+    signed = make_assignment(person=make_person(), status=Status.SIGNED)
+    exemption = deciding.exempt(signed.campaign, EMPLOYEES, reason="x", by=harper)
+    again = duties.pop()
+    deciding.take_back(again, reason="Not this one.", by=harper)
+
+    deciding.end_exemption(exemption, by=harper)
+
+    db.session.expire_all()
+    assert [each.status for each in duties] == OPEN[:-1]
+    assert (again.status, signed.status) == (OPEN[-1], Status.SIGNED)
+    assert decisions_of(duties[0]) == decisions_of(again) == [Decision.EXEMPTED, Decision.RETURNED]
+    assert decisions_of(signed) == []
+
+
+def test_an_exemption_ends_for_many_duties_with_as_few_statements_as_for_one(
+    app, harper, count_statements
+):
+    def end(people):
+        duties = [make_assignment(person=make_person()) for _ in range(people)]
+        exemption = deciding.exempt(duties[0].campaign, EMPLOYEES, reason="x", by=harper)
+        with count_statements() as seen:
+            deciding.end_exemption(exemption, by=harper)
+        return len(seen)
+
+    assert end(1) == end(20)
 
 
 def test_an_exemption_touches_no_signature(app, harper):

@@ -135,7 +135,8 @@ def test_more_time_moves_open_duties_and_not_those_that_are_later_already(app, h
     assert date(2027, 2, 9) in dates
 
 
-def test_more_time_in_an_onboarding_moves_each_day_once(app, harper):
+def test_more_time_in_an_onboarding_moves_each_day_once(each_app):
+    harper = identify(make_hr())
     for day in (1, 2, 3):
         make_person(kind="contractor", started_on=today() + timedelta(days=day))
     campaign = make_campaign(

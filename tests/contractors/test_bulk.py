@@ -46,10 +46,48 @@ def test_every_row_gets_a_verdict_before_anything_happens(app, harper):
         (2, True), (3, True), (4, False), (5, False), (6, False), (7, False), (8, False),
     ]  # fmt: skip
     whys = [row.why_not for row in found]
-    for number, words in ((2, "name is missing"), (3, "starts_on"), (3, "ends_on"),
+    for number, words in ((2, "name is missing"), (3, "first day as"), (3, "last day as"),
                           (4, "twice"), (5, "City account"), (6, "employed")):  # fmt: skip
         assert words in whys[number]
     assert db.session.scalar(select(func.count()).select_from(LocalAccount)) == 0
+
+
+@pytest.mark.parametrize(
+    ("line", "mistakes"),
+    [
+        (
+            ",jo@,Firm,Builds,soon,30/01/2027,nobody",
+            ("name is missing", "first day as", "last day as", "email address, such", "employed"),
+        ),
+        ("Jo Kowal,,Firm,Builds,soon,2020-01-01,nobody", ("first day", "ended", "employed")),
+        ("Jo Kowal,no,Firm,Builds,soon,never,avery.chen", ("first", "last", "address", "twice")),
+        ("Al Guest,al@,Rink,Ice,DAYS,avery.chen", ("email address, such", "Al Guest was invited")),
+    ],
+)
+def test_a_row_shows_all_its_mistakes_at_once(app, harper, line, mistakes):
+    bulk.invite(rows("Al Guest,,Rink,Ice,DAYS,avery.chen"), by=harper)
+
+    *_, row = bulk.read(rows("Jo Kowal,,Firm,Builds,never,never,avery.chen", line), by=harper)
+
+    assert row.guest is None
+    assert [words for words in mistakes if words not in row.why_not] == []
+
+
+def test_who_has_the_address_of_who_is_invited_already_is_told_once(app, harper):
+    line = rows("Jo Kowal,jo@firm.example,Firm,Builds,DAYS,avery.chen")
+    bulk.invite(line, by=harper)
+
+    (row,) = bulk.read(line, by=harper)
+
+    assert row.why_not == "Jo Kowal has this address and is invited already."
+
+
+def test_a_row_without_a_name_is_nobody_twice(app, harper):
+    line = ",,Firm,Builds,DAYS,avery.chen"
+
+    found = bulk.read(rows(line, line), by=harper)
+
+    assert [row.why_not for row in found] == ["The name is missing."] * 2
 
 
 def test_the_same_person_without_an_address_is_invited_once(app, harper):

@@ -421,18 +421,60 @@ def test_a_namesake_is_invited_only_after_a_tick(app, guest, harper, sign_in):
     assert "c-jo.kowalczyk2" in done
 
 
-def test_a_letter_shows_its_link_once(app, guest, harper, sign_in):
+@pytest.fixture
+def letter(app, guest, harper, sign_in):
+    """Harper's browser, the address of a letter that she prints, and its first look."""
     person = services.invite(replace(guest, email=""), by=harper)
     db.finish(keep=True)
-    browser = sign_in(db.session.get(Person, harper.id))
+    browser, where = sign_in(db.session.get(Person, harper.id)), f"/contractors/{person.id}/letter"
+    return browser, where, browser.post(where, follow_redirects=True).text
 
-    letter = browser.post(f"/contractors/{person.id}/letter").text
-    page = browser.get(f"/contractors/{person.id}").text
 
-    token = letter.partition("/contractors/welcome/")[2].split("<")[0].strip()
-    assert invitations.find_invitation(token)
-    assert "<svg" in letter
-    assert token not in page
+def token_in(page):
+    return page.partition("/contractors/welcome/")[2].split("<")[0].strip()
+
+
+def test_a_letter_that_is_loaded_again_is_the_same_and_its_link_stays_good(letter):
+    browser, where, first = letter
+
+    again = browser.get(where).text
+
+    assert token_in(first) == token_in(again) != ""
+    assert invitations.find_invitation(token_in(first))
+    assert "<svg" in again
+
+
+def test_a_letter_shows_its_link_to_who_made_it_and_not_on_later_days(
+    letter, avery, harper, sign_in
+):
+    browser, where, first = letter
+    later = sign_in(db.session.get(Person, harper.id))
+
+    for other in (sign_in(avery), later):
+        page = other.get(where, follow_redirects=True).text
+        assert "Is the letter lost? Print a new one" in page
+        assert token_in(first) not in page
+    assert token_in(first) not in browser.get(where.removesuffix("/letter")).text
+
+
+def test_a_letter_whose_link_is_not_good_any_more_is_not_shown(letter):
+    browser, where, first = letter
+    browser.post(where.replace("letter", "revoke"))
+
+    page = browser.get(where, follow_redirects=True).text
+
+    assert "Is the letter lost? Print a new one" in page
+    assert token_in(first) not in page
+
+
+def test_a_letter_is_shown_at_the_address_of_its_person_alone(letter, guest, harper):
+    browser, _where, first = letter
+    other = services.invite(replace(guest, full_name="Al Other", email=""), by=harper)
+    db.finish(keep=True)
+
+    page = browser.get(f"/contractors/{other.id}/letter", follow_redirects=True).text
+
+    assert token_in(first) not in page
 
 
 def test_a_sponsor_who_leads_nobody_finds_the_way_from_the_tasks(

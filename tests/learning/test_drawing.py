@@ -284,6 +284,32 @@ def test_who_signed_on_paper_reads_the_pages_next_year_and_in_an_update_what_cha
     assert keys(update, Page) == ["start/welcome"]
 
 
+def test_of_two_first_duties_the_second_asks_only_what_is_not_as_it_was_signed(author, ada):
+    first = author.open()
+    author.change("start/10-welcome.md")
+    second = author.open("onboarding")
+    assert set(keys(duty_of(ada, second), Page)) == PAGES
+
+    signed = sign(ada, first)
+
+    assert keys(duty_of(ada, second), Page) == ["start/welcome"]
+    assert progress_of(duty_of(ada, second)).difference.changed == ("New Welcome",)
+    (part,) = json.loads(sign(ada, second).record)["read_before"]
+    assert (part["number"], part["pages"]) == (signed.number, ["The rule"])
+
+
+def test_what_an_update_asks_is_not_asked_when_it_was_signed_elsewhere_meanwhile(author, ada):
+    sign(ada, author.open())
+    author.change("rules/10-the-rule.md")
+    update = author.open("update")
+    assert keys(duty_of(ada, update)) == ["rules/the-rule"]
+    author.say("changes: [{topic: The rule, before: Words, now: Other words}]")
+
+    sign(ada, author.open())
+
+    assert keys(duty_of(ada, update)) == []
+
+
 def test_the_minutes_follow_what_the_walk_holds(author, ada):
     fresh = author.open()
     first = progress_of(duty_of(ada, fresh)).minutes_left
