@@ -5,7 +5,7 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, bindparam, case, func, not_, or_, select, update
+from sqlalchemy import Select, and_, bindparam, case, func, not_, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from portal import db
@@ -44,7 +44,6 @@ class Duty:
     title: str
     kind: Kind
     course_version_id: UUID
-    since_version_id: UUID | None
     due_on: date
     status: Status
     paused_on: date | None
@@ -177,7 +176,6 @@ _COLUMNS = (
     Campaign.title,
     Campaign.kind,
     Assignment.course_version_id,
-    Assignment.since_version_id,
     Assignment.due_on,
     Assignment.status,
     Assignment.paused_on,
@@ -187,7 +185,7 @@ _COLUMNS = (
 
 # Asked on every page: made once, and without the ORM, they cost a third.
 _BY_DUE_DATE = (Assignment.signed_at.is_not(None), Assignment.due_on, Campaign.title)
-_DUTIES = (
+_DUTIES: Select[*tuple[Any, ...]] = (
     select(*_COLUMNS)
     .join(Campaign, Campaign.id == Assignment.campaign_id)
     .where(Assignment.person_id == bindparam("person"))
