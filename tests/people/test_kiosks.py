@@ -179,6 +179,15 @@ def test_nothing_is_downloaded_at_a_shared_device(at_kiosk):
     assert "on a device of your own" in refused.text
 
 
+def test_ones_own_data_is_not_offered_at_a_shared_device_which_would_refuse_it(at_kiosk, sign_in):
+    there = at_kiosk(make_person("Sam Whitehorse")).get("/retention/my-data").text
+    elsewhere = sign_in(make_person("Avery Chen")).get("/retention/my-data").text
+
+    assert "my-data.zip" not in there
+    assert "on a device of your own" in there
+    assert "my-data.zip" in elsewhere
+
+
 def test_an_ordinary_browser_is_as_before(sign_in):
     browser = sign_in(make_person("Avery Chen"))
 
