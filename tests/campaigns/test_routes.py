@@ -172,6 +172,13 @@ def test_who_was_slower_is_told_who_changed_the_campaign_and_loses_nothing(hr):
     assert 'value="Yours"' in page
 
 
+@pytest.mark.parametrize("page", ["audience", "exempt"])
+def test_enter_in_a_day_saves_and_adds_no_part(hr, page):
+    form = hr.get(f"{begin(hr)}/{page}").text.partition('<form method="post">')[2]
+
+    assert re.search(r'<button type="submit"[^>]*>', form)[0] == '<button type="submit" hidden>'
+
+
 def test_parts_of_an_audience_are_added_and_removed_without_a_script(hr):
     here = begin(hr)
     form = {"seen": seen(hr.get(f"{here}/audience").text), "parts-0-facts-kind": "contractor"}
