@@ -143,7 +143,8 @@ def test_pages_at_a_shared_device_leave_by_themselves_without_a_script(at_kiosk)
 
     page = browser.get("/learning/")
 
-    assert page.headers["Refresh"] == "185; url=/people/sign-in"
+    leave = '<meta http-equiv="refresh" content="185; url=/people/sign-in">'
+    assert f"<noscript>{leave}</noscript>" in page.text
     assert "no-store" in page.headers["Cache-Control"]
     assert "after 3 minutes" in page.text
     assert "Sam" not in re.search(r"<title>(.*?)</title>", page.text, re.S)[1]
@@ -155,6 +156,20 @@ def test_the_next_person_does_not_get_the_last_ones_page(at_kiosk):
     answer = browser.get("/people/sign-in?next=/learning/1/secret")
 
     assert answer.location == "/learning/"
+
+
+def test_who_stays_at_a_shared_device_is_not_sent_away_and_with_nobody_there_each_page_leaves(
+    at_kiosk,
+):
+    browser = at_kiosk(make_person("Sam Whitehorse"))
+
+    there = browser.get("/learning/")
+    browser.post("/people/sign-out")
+    nobody = browser.get("/help")
+
+    assert "Refresh" not in there.headers  # no script could stop it once the person says: I stay
+    assert nobody.headers["Refresh"] == "185; url=/people/sign-in"
+    assert "http-equiv" not in nobody.text
 
 
 def test_signing_out_clears_what_the_browser_kept_and_it_stays_a_shared_device(at_kiosk):
