@@ -115,6 +115,11 @@ class NumberForm(FlaskForm):
         render_kw={"autocomplete": "off", "spellcheck": "false"},
     )
 
+    def validate_number(self, field: StringField) -> None:
+        """Refuse what has no page of its own: it would lead to another address."""
+        if "/" in field.data or not field.data.strip(" ."):
+            raise ValidationError(_("Write the number as it stands on the receipt"))
+
 
 class UploadForm(FlaskForm):
     """Check a copy of a sealed PDF."""

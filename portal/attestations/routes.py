@@ -182,6 +182,8 @@ def paper(assignment_id: UUID) -> ResponseReturnValue:
             form.signed_on.errors = [str(refusal)]
         else:
             return redirect(url_for("reports.person", person_id=assignment.person_id))
+    if form.errors and not form.scan.errors:  # no browser keeps a file
+        form.scan.errors = [_("Choose the scan again")]
     return render_template("attestations/paper.html", form=form, assignment=assignment)
 
 

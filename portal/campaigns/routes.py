@@ -84,14 +84,14 @@ def campaign(campaign_id: UUID) -> ResponseReturnValue:
 def change(campaign_id: UUID) -> ResponseReturnValue:
     """Change title and dates of a draft; of an open campaign, only the title."""
     found = planning.get_campaign(campaign_id)
-    form = forms.CampaignForm(obj=found, data={"seen": planning.stamp(found)})
-    form.course.choices = _courses()
-    form.course.data = form.course.data or found.course_version.key
+    kind = forms.TitleForm if found.launched_at else forms.CampaignForm
+    form = kind(obj=found, data={"seen": planning.stamp(found)})
+    if "course" in form:
+        form.course.choices = _courses()
+        form.course.data = form.course.data or found.course_version.key
     if form.validate_on_submit():
         values = form.values
-        if found.launched_at:
-            values = {"title": values["title"]}
-        else:
+        if "course" in form:
             values["course_version_id"] = courses.latest(form.course.data).id
         if _changed(found, values, form):
             return redirect(url_for(".campaign", campaign_id=campaign_id))
@@ -217,15 +217,11 @@ def exempt(campaign_id: UUID) -> ResponseReturnValue:
     form = audience_forms.ExemptionForm()
     known = planning.known_values()
     form.offer(known)
-    if _rearranged(form, known):
-        pass
-    elif form.validate_on_submit():
-        if any(not part.facts for part in form.audience.parts):
-            form.reason.errors = [_("Choose at least one fact: an empty rule would take out all")]
-        else:
-            deciding.exempt(found, form.audience, reason=form.reason.data.strip(), by=current_user)
-            flash(_("The group is taken out."))
-            return redirect(url_for(".campaign", campaign_id=campaign_id))
+    fits = not _rearranged(form, known) and form.validate_on_submit() and not form.find_empty()
+    if fits:
+        deciding.exempt(found, form.audience, reason=form.reason.data.strip(), by=current_user)
+        flash(_("The group is taken out."))
+        return redirect(url_for(".campaign", campaign_id=campaign_id))
     return render_template("campaigns/exempt.html", form=form, campaign=found)
 
 
@@ -246,14 +242,13 @@ def release(assignment_id: UUID) -> ResponseReturnValue:
     assignment = deciding.get_assignment(assignment_id)
     form = decision_forms.ReleaseForm()
     if form.validate_on_submit():
-        until = form.until.data
-        if until is not None and until < db.today():
-            form.until.errors = [_("Choose a day from today on")]
-        else:
-            deciding.release(
-                assignment, reason=form.reason.data.strip(), until=until, by=current_user
-            )
-            return _to_person(assignment.person_id, _("The person is released."))
+        deciding.release(
+            assignment,
+            reason=form.reason.data.strip(),
+            until=form.until.data,
+            by=current_user,
+        )
+        return _to_person(assignment.person_id, _("The person is released."))
     return render_template("campaigns/release.html", form=form, assignment=assignment)
 
 

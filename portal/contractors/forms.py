@@ -35,7 +35,7 @@ class InviteForm(FlaskForm):
         _l("Email (optional)"),
         description=_l("We send the link there. If there is none, you print a letter."),
         validators=[at_most(320)],
-        render_kw={"type": "email", "autocomplete": "off", "spellcheck": "false"},
+        render_kw={"inputmode": "email", "autocomplete": "off", "spellcheck": "false"},
     )
     firm = StringField(
         _l("Firm or group (optional)"),

@@ -2,13 +2,15 @@
 
 from collections.abc import Sequence
 
+from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
-from wtforms import BooleanField, SelectField, StringField, TextAreaField
+from wtforms import BooleanField, SelectField, StringField, TextAreaField, ValidationError
 from wtforms.fields.choices import SelectChoice
 from wtforms.validators import DataRequired, InputRequired
 
 from portal.config import Role
+from portal.directory import roles
 from portal.fields import DayField, at_most
 
 ROLE_WORDS = {
@@ -53,6 +55,11 @@ class GrantForm(FlaskForm):
         _l("Reason"), validators=[DataRequired(_l("Write a reason")), at_most(1000)]
     )
 
-    def __init__(self, roles: Sequence[Role]) -> None:
+    def __init__(self, ours: Sequence[Role]) -> None:
         super().__init__()
-        self.role.choices = [SelectChoice(role.value, ROLE_WORDS[role]) for role in roles]
+        self.role.choices = [SelectChoice(role.value, ROLE_WORDS[role]) for role in ours]
+
+    def validate_until(self, field: DayField) -> None:
+        """Refuse a day that is over, or too far away."""
+        if not roles.may_last_until(field.data):
+            raise ValidationError(_("Choose a last day from today to a year from now"))

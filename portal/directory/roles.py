@@ -37,6 +37,11 @@ def may_give(by: Identity) -> Sequence[Role]:
     return GIVEN if Role.ADMIN in by.roles else (Role.SPONSOR,)
 
 
+def may_last_until(day: date) -> bool:
+    """Whether a role may be given up to this day."""
+    return 0 <= (day - db.today()).days <= LONGEST_DAYS
+
+
 def list_holders(door: Door, roles: Sequence[Role] = GIVEN) -> list[Holder]:
     """Everybody with one of these roles, by name."""
     more = select(Person.id).where(
@@ -100,8 +105,7 @@ def grant(username: str, role: Role, *, until: date, reason: str, by: Identity) 
         raise Refused(_("You cannot give a role to yourself. Ask another administrator."))
     if role is Role.SPONSOR and person.kind != "employee":
         raise Refused(_("Only an employee of the City can be a sponsor."))
-    days = (until - db.today()).days
-    if not 0 <= days <= LONGEST_DAYS:
+    if not may_last_until(until):
         raise Refused(_("Choose a last day from today to a year from now."))
     made = RoleGrant(
         person_id=person.id, role=role.value, reason=reason, until=until, made_by=by.id

@@ -331,11 +331,12 @@ def init_app(app: Flask) -> None:
 
     @app.after_request
     def _leave_alone(response: Response) -> Response:
-        """A page at a shared device leaves by itself, without a script too."""
-        if kiosks.cookie_name() in request.cookies and request.endpoint not in {
-            "people.sign_in",
-            "people.set_up_kiosk",
-        }:
+        """At a shared device a page leaves by itself; with somebody there, kiosk_head.html does."""
+        if (
+            kiosks.cookie_name() in request.cookies
+            and request.endpoint not in {"people.sign_in", "people.set_up_kiosk"}
+            and not current_user.is_authenticated
+        ):
             seconds = app.extensions["settings"].kiosk_idle * 60 + 5
             response.headers.setdefault("Refresh", f"{seconds}; url={url_for('people.sign_in')}")
         return response

@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from functools import partial
 from hashlib import sha256
 from typing import Any
 from uuid import UUID
@@ -137,11 +138,12 @@ def _enter(person: Person, *, kiosk: UUID | None = None, way: str = "password") 
 
 def confirm_password(door: Door, person: Identity, password: str, *, address: str) -> None:
     """Check the password of who is signed in, once more. Raises as `sign_in`."""
+    ask: Callable[[], Any]
     if local.is_ours(person.username):
-        _ask(door, person.username, address, lambda: local.check(person.username, password))
-        return
-    known = person.directory_id
-    _ask(door, person.username, address, lambda: door.directory.confirm(known, password))
+        ask = partial(local.check, person.username, password)
+    else:
+        ask = partial(door.directory.confirm, person.directory_id, password)
+    _ask(door, person.username, address, ask, wrong=_("The password is wrong. Type it again."))
 
 
 def open_session(person: Person, *, kiosk: UUID | None = None, way: str = "password") -> str:
@@ -302,10 +304,12 @@ def _ask(
     ask: Callable[[], Any],
     *,
     then: Callable[[Any], Any] | None = None,
+    wrong: str = "",
 ) -> Any:
     """Knock, counted beforehand so that no number of processes lets more through.
 
-    What comes of a good answer is written by `then`, in one transaction.
+    What comes of a good answer is written by `then`, in one transaction. `wrong` says what is wrong
+    to whom we know already.
     """
     subject = door.subject("name", username.strip().casefold())
     tries = knock(door, subject, door.subject("address", address))
@@ -316,9 +320,8 @@ def _ask(
         if str(fault) == "code":
             words = _("This code is wrong or used. Codes change every 30 seconds.")
             raise SignInRefused(words) from None
-        if str(fault) == "locked":
-            raise SignInRefused(_("The name or password is wrong."), door.help_url) from None
-        raise SignInRefused(_("The name or password is wrong.")) from None
+        help_url = door.help_url if str(fault) == "locked" else ""
+        raise SignInRefused(wrong or _("The name or password is wrong."), help_url) from None
     except MustChangePassword as fault:
         _note_failure(subject, str(fault))
         message = _("Your password must be changed before you can sign in here.")

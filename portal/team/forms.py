@@ -5,7 +5,7 @@ from flask_wtf import FlaskForm
 from wtforms import StringField
 from wtforms.validators import DataRequired, InputRequired
 
-from portal.fields import DayField, at_most
+from portal.fields import DayField, at_most, from_today_on
 
 
 class DelegateForm(FlaskForm):
@@ -16,4 +16,6 @@ class DelegateForm(FlaskForm):
         description=_l("What they type to sign in, such as avery.chen."),
         validators=[DataRequired(_l("Write a username")), at_most(200)],
     )
-    until = DayField(_l("Last day"), validators=[InputRequired(_l("Choose the last day"))])
+    until = DayField(
+        _l("Last day"), validators=[InputRequired(_l("Choose the last day")), from_today_on]
+    )

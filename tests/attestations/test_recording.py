@@ -255,6 +255,17 @@ def test_a_bad_scan_is_said_beside_the_field_and_the_rest_is_kept(app, sign_in, 
     assert db.session.scalar(select(func.count()).select_from(Attestation)) == 0
 
 
+@pytest.mark.parametrize("day", ["", "2000-01-01", "2199-01-01"])
+def test_a_good_scan_is_asked_for_again_where_something_else_is_wrong(app, sign_in, day):
+    duty = make_assignment()
+    form = {"signed_on": day, "scan": (io.BytesIO(a_pdf()), "scan.pdf")}
+
+    page = sign_in(make_hr()).post(f"/attestations/paper/{duty.id}", data=form).text
+
+    assert '<a href="#signed_on">' in page
+    assert '<a href="#scan">Choose the scan again</a>' in page
+
+
 def test_hr_records_paper_and_finds_it_on_the_persons_page(app, sign_in):
     duty = make_assignment(person=make_person("Sam Whitehorse"))
     browser = sign_in(make_hr())

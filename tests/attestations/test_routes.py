@@ -215,3 +215,13 @@ def test_the_answer_names_the_record_and_its_time(client):
     assert "This is our record, unchanged" in page.text
     assert attestation.number in page.text
     assert attestation.number not in sent.location
+
+
+@pytest.mark.parametrize("typed", ["MH/2026/AAAA", "..", "/"])
+def test_what_cannot_be_a_number_is_told_at_the_field_not_as_a_page_that_is_not_found(
+    app, client, typed
+):
+    page = client.post("/attestations/verify", data={"number": typed})
+
+    assert page.text.count("Write the number as it stands on the receipt") == 2
+    assert f'value="{typed}"' in page.text

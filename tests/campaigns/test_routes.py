@@ -125,6 +125,42 @@ def test_what_is_wrong_is_said_beside_the_field_and_the_rest_is_kept(app, sign_i
     assert db.session.scalars(select(Campaign)).all() == []
 
 
+def test_of_a_campaign_that_is_launched_the_title_can_be_changed_and_nothing_else(hr):
+    here = begin(hr)
+    hr.post(f"{here}/launch")
+    form = hr.get(f"{here}/change").text
+
+    change = {"title": "Another title", "due_on": "2199-01-01", "seen": seen(form)}
+    empty = hr.post(f"{here}/change", data={"title": "", "seen": seen(form)}).text
+    hr.post(f"{here}/change", data=change)
+    saved = hr.get(here).text
+
+    assert empty.count('<li><a href="#') == 1
+    assert '<li><a href="#title">Write a title</a></li>' in empty
+    assert "Another title" in saved
+    assert "2199" not in saved
+
+
+def test_a_group_that_asks_for_nothing_is_told_at_its_facts(hr):
+    here = begin(hr)
+
+    two = {"parts-0-facts-hired_from": "", "parts-1-facts-kind": "employee"}
+    page = hr.post(f"{here}/exempt", data={"reason": "Away", **two}).text
+
+    words = "Choose at least one fact: an empty rule would take out all"
+    assert f'<a href="#parts-0-facts-kind">{words}</a>' in page
+    assert page.count(words) == 2
+    assert ">\nAway</textarea>" in page
+
+
+@pytest.mark.parametrize("page", ["new", "{here}/audience", "{here}/exempt"])
+def test_the_browser_may_stop_a_day_that_is_half_typed_or_it_would_send_none(hr, page):
+    form = hr.get(f"/campaigns/{page}".replace("/campaigns/{here}", begin(hr))).text
+
+    assert 'type="date"' in form
+    assert "novalidate" not in form
+
+
 def test_who_was_slower_is_told_who_changed_the_campaign_and_loses_nothing(hr):
     here = begin(hr)
     first, second = hr.get(f"{here}/change").text, hr.get(f"{here}/change").text
@@ -132,8 +168,15 @@ def test_who_was_slower_is_told_who_changed_the_campaign_and_loses_nothing(hr):
 
     page = hr.post(f"{here}/change", data=plan(title="Yours", seen=seen(second))).text
 
-    assert "Harper Singh changed this campaign in the meantime." in page
+    assert "<li>Harper Singh changed this campaign in the meantime." in page  # it leads to no field
     assert 'value="Yours"' in page
+
+
+@pytest.mark.parametrize("page", ["audience", "exempt"])
+def test_enter_in_a_day_saves_and_adds_no_part(hr, page):
+    form = hr.get(f"{begin(hr)}/{page}").text.partition('<form method="post">')[2]
+
+    assert re.search(r'<button type="submit"[^>]*>', form)[0] == '<button type="submit" hidden>'
 
 
 def test_parts_of_an_audience_are_added_and_removed_without_a_script(hr):

@@ -518,7 +518,7 @@ def test_the_account_page_changes_the_password_and_asks_for_a_code(app, guest, h
         follow_redirects=True,
     ).text
 
-    assert "name or password is wrong" in wrong
+    assert "The password is wrong. Type it again." in wrong
     assert "You have a new password" in changed
     assert "This code is wrong" in bad
     assert "we ask for a code" in on

@@ -232,3 +232,15 @@ def test_who_was_made_for_an_emergency_has_no_duty(app, door):
 
     assert giving.count_people(giving.in_audience(campaign)) == 0
     assert db.session.scalars(select(Person.kind)).all() == ["emergency"]
+
+
+@pytest.mark.parametrize("days", [-1, roles.LONGEST_DAYS + 1])
+def test_a_last_day_that_is_over_or_far_away_is_told_at_the_day(app, door, sign_in, days):
+    make_person("Ada Lovelace", username="ada.lovelace")
+    browser = sign_in(make_person("Taylor Bear", roles=["admin", "learner"]))
+    until = db.today() + timedelta(days=days)
+    asked = {"username": "ada.lovelace", "role": "hr", "until": until, "reason": "Leave"}
+
+    page = browser.post("/directory/roles", data=asked).text
+
+    assert '<a href="#until">Choose a last day from today to a year from now</a>' in page

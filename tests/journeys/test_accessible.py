@@ -135,6 +135,16 @@ def test_hr_and_visitors_find_no_barrier(portal_server, first_at_a_desk):
         watcher.look()
     harper.page.get_by_role("button", name="Take this group out").click()
     watcher.look()
+    harper.page.goto(here)
+    harper.page.get_by_role("button", name="Copy").click()
+    here = harper.page.url
+    harper.page.goto(f"{here}/change")
+    harper.page.get_by_label("Title").fill("W" * 200)
+    harper.page.get_by_role("button", name="Save").click()
+    harper.page.wait_for_url(here)
+    for path in (here, f"{here}/change", f"{here}/people", "/campaigns/", "/retention/"):
+        harper.page.goto(path if path.startswith(here) else portal_server.url + path)
+        watcher.look()
     harper.page.goto(f"{portal_server.url}/verify")
     harper.page.get_by_role("button", name="Check the number").click()
     watcher.look()

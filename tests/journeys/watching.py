@@ -16,7 +16,7 @@ class Watcher:
         self.seen = 0
 
     def look(self) -> None:
-        """Fail where axe finds something, or the page is wider than the window."""
+        """Fail where axe finds something, a page is wider than the window, or paper has buttons."""
         self.page.wait_for_load_state()  # a click waits for the next page to begin, not for its end
         self.page.evaluate(AXE)
         found = self.page.evaluate(
@@ -27,4 +27,8 @@ class Watcher:
         assert found == [], f"{self.page.url}: {found}"
         wide = self.page.evaluate("document.documentElement.scrollWidth > window.innerWidth + 1")
         assert not wide, f"{self.page.url} is wider than the window"
+        self.page.emulate_media(media="print")
+        buttons = self.page.locator("button:visible").all_inner_texts()
+        self.page.emulate_media(media="screen")
+        assert buttons == [], f"{self.page.url} prints {buttons}"
         self.seen += 1

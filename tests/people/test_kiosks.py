@@ -143,7 +143,8 @@ def test_pages_at_a_shared_device_leave_by_themselves_without_a_script(at_kiosk)
 
     page = browser.get("/learning/")
 
-    assert page.headers["Refresh"] == "185; url=/people/sign-in"
+    leave = '<meta http-equiv="refresh" content="185; url=/people/sign-in">'
+    assert f"<noscript>{leave}</noscript>" in page.text
     assert "no-store" in page.headers["Cache-Control"]
     assert "after 3 minutes" in page.text
     assert "Sam" not in re.search(r"<title>(.*?)</title>", page.text, re.S)[1]
@@ -155,6 +156,20 @@ def test_the_next_person_does_not_get_the_last_ones_page(at_kiosk):
     answer = browser.get("/people/sign-in?next=/learning/1/secret")
 
     assert answer.location == "/learning/"
+
+
+def test_who_stays_at_a_shared_device_is_not_sent_away_and_with_nobody_there_each_page_leaves(
+    at_kiosk,
+):
+    browser = at_kiosk(make_person("Sam Whitehorse"))
+
+    there = browser.get("/learning/")
+    browser.post("/people/sign-out")
+    nobody = browser.get("/help")
+
+    assert "Refresh" not in there.headers  # no script could stop it once the person says: I stay
+    assert nobody.headers["Refresh"] == "185; url=/people/sign-in"
+    assert "http-equiv" not in nobody.text
 
 
 def test_signing_out_clears_what_the_browser_kept_and_it_stays_a_shared_device(at_kiosk):
@@ -177,6 +192,15 @@ def test_nothing_is_downloaded_at_a_shared_device(at_kiosk):
     assert "Sign out and hand over" in page
     assert refused.status_code == 409
     assert "on a device of your own" in refused.text
+
+
+def test_ones_own_data_is_not_offered_at_a_shared_device_which_would_refuse_it(at_kiosk, sign_in):
+    there = at_kiosk(make_person("Sam Whitehorse")).get("/retention/my-data").text
+    elsewhere = sign_in(make_person("Avery Chen")).get("/retention/my-data").text
+
+    assert "my-data.zip" not in there
+    assert "on a device of your own" in there
+    assert "my-data.zip" in elsewhere
 
 
 def test_an_ordinary_browser_is_as_before(sign_in):

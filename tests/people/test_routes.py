@@ -310,7 +310,7 @@ def test_an_outage_is_a_page_with_a_reference(door, client, fake, caplog):
     assert "Sign-in is not available right now" in page.text
     reference = re.search(r'<span class="mono">([0-9a-f]{8})</span>', page.text)[1]
     assert f"directory {reference}: ldaps://dc1" in caplog.text
-    assert "dc1" not in page.text
+    assert "ldaps" not in page.text  # a token may well hold "dc1"
 
 
 def test_a_foreign_host_name_is_refused(door, client):

@@ -278,7 +278,7 @@ def test_confirming_the_password_counts_as_signing_in_does(app, door, fake):
 
     services.confirm_password(door, ada, RIGHT, address=HOME)
     for _ in range(door.tries):
-        with pytest.raises(SignInRefused, match="wrong"):
+        with pytest.raises(SignInRefused, match=r"^The password is wrong\. Type it again\.$"):
             services.confirm_password(door, ada, "wrong", address=HOME)
     with pytest.raises(SignInRefused, match="too many"):
         services.confirm_password(door, ada, RIGHT, address=HOME)

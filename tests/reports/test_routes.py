@@ -120,6 +120,14 @@ def test_the_list_is_sorted_on_the_server_both_ways(hr, key):
         assert order(up) is not order(down)
 
 
+def test_a_filter_that_is_too_long_is_told_above_the_page_too(hr):
+    make_campaign()
+
+    page = hr().get(f"/reports/?name={'n' * 201}").text
+
+    assert '<a href="#name">Write at most 200 characters</a>' in page
+
+
 def test_a_long_list_comes_in_pages(hr):
     campaign = make_campaign()
     for number in range(120):

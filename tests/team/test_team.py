@@ -241,3 +241,13 @@ def test_hr_prints_the_crew_list_of_a_manager_without_email(app, sign_in):
     assert "Crew Member" in page
     assert "The team of Boss Without." in page
     assert stranger.status_code == 404
+
+
+def test_a_last_day_that_is_over_is_told_at_the_day(morgan, sign_in):
+    make_person("Avery Chen", username="avery.chen")
+    browser = sign_in(morgan)
+
+    page = browser.post("/team/deputy", data={"username": "avery.chen", "until": "2020-01-01"}).text
+
+    assert '<a href="#until">Choose a day from today on</a>' in page
+    assert 'value="avery.chen"' in page

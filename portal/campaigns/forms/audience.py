@@ -142,6 +142,13 @@ class ExemptionForm(AudienceForm):
         validators=[DataRequired(_l("Write a reason")), at_most(REASON_LENGTH)],
     )
 
+    def find_empty(self) -> bool:
+        """Say at its first field when a part asks for nothing."""
+        empty = [part.facts for part in self.parts if not part.facts.rules]
+        for facts in empty:
+            facts.kind.errors = [_("Choose at least one fact: an empty rule would take out all")]
+        return bool(empty)
+
 
 def _name(fact: Fact, value: str) -> str:
     return dates.language_name(value, str(get_locale())) if fact is Fact.LANGUAGE else value

@@ -7,7 +7,7 @@ from wtforms import (
 )
 from wtforms.validators import DataRequired, InputRequired, Optional
 
-from portal.fields import DayField, at_most
+from portal.fields import DayField, at_most, from_today_on
 
 REASON_LENGTH = 1000
 
@@ -33,7 +33,7 @@ class ReleaseForm(ReasonForm):
     until = DayField(
         _l("Last day of the release"),
         description=_l("Leave it empty to release the person for good."),
-        validators=[Optional()],
+        validators=[Optional(), from_today_on],
     )
 
 

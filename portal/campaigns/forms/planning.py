@@ -27,14 +27,24 @@ class SeenForm(FlaskForm):
     seen = HiddenField()
 
 
-class CampaignForm(SeenForm):
-    """Title, kind, course and dates. Which dates are needed follows from the kind."""
+class TitleForm(SeenForm):
+    """What can be changed of a campaign that is launched."""
 
     title = StringField(
         _l("Title"),
         description=_l("People read it on their list of tasks, such as “Annual attestation 2027”."),
         validators=[DataRequired(_l("Write a title")), at_most(200)],
     )
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """Columns of Campaign."""
+        return {"title": self.title.data.strip()}
+
+
+class CampaignForm(TitleForm):
+    """Title, kind, course and dates. Which dates are needed follows from the kind."""
+
     kind = RadioField(
         _l("What kind of campaign is it?"),
         choices=[
@@ -64,14 +74,14 @@ class CampaignForm(SeenForm):
         """An annual campaign needs a due date, after its first day."""
         if self.kind.data == Kind.ONBOARDING:
             return
-        if field.data is None and not field.errors:
+        if field.data is None:
             raise ValidationError(_("Choose the due date"))
-        if field.data and self.opens_on.data and field.data <= self.opens_on.data:
+        if self.opens_on.data and field.data <= self.opens_on.data:
             raise ValidationError(_("The due date must come after the first day"))
 
     def validate_due_days(self, field: NumberField) -> None:
         """An onboarding needs a number of days."""
-        if self.kind.data != Kind.ONBOARDING or field.errors:
+        if self.kind.data != Kind.ONBOARDING:
             return
         if field.data is None:
             raise ValidationError(_("Write how many days each person has"))
@@ -83,7 +93,7 @@ class CampaignForm(SeenForm):
         """Columns of Campaign; a date that the kind does not use is empty."""
         onboarding = self.kind.data == Kind.ONBOARDING
         return {
-            "title": self.title.data.strip(),
+            **super().values,
             "kind": Kind(self.kind.data),
             "opens_on": self.opens_on.data,
             "due_on": None if onboarding else self.due_on.data,
@@ -180,7 +190,7 @@ class VersionForm(FlaskForm):
 
     def validate_due_on(self, field: DateField) -> None:
         """A material change needs one."""
-        if self.change.data == "material" and field.data is None and not field.errors:
+        if self.change.data == "material" and field.data is None:
             raise ValidationError(_("Choose the due date"))
 
 
