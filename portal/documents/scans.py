@@ -9,7 +9,6 @@ import subprocess
 import sys
 from typing import Any
 
-from portal.config import ROOT
 from portal.documents import inspecting
 
 MOST_PAGES = 20
@@ -21,20 +20,12 @@ def why_not(pdf: bytes) -> str:
     """Why the file cannot be kept as a scan: one word, empty if it can.
 
     "unreadable", "encrypted", "empty", "long" (more than MOST_PAGES pages) or "active".
+    Raises ServiceUnavailable as `inspecting.ask`.
     """
     try:
-        done = subprocess.run(
-            [sys.executable, "-m", "portal.documents.scans"],
-            input=pdf,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            timeout=inspecting.SECONDS + 5,
-            cwd=ROOT,
-            check=True,
-        )
+        return inspecting.ask("portal.documents.scans", pdf).decode().strip()
     except subprocess.SubprocessError:
         return "unreadable"
-    return done.stdout.decode().strip()
 
 
 def look(pdf: bytes) -> str:

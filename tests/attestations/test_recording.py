@@ -254,6 +254,20 @@ def test_a_bad_scan_is_said_beside_the_field_and_the_rest_is_kept(app, sign_in, 
     assert db.session.scalar(select(func.count()).select_from(Attestation)) == 0
 
 
+def test_a_scan_that_comes_while_two_files_are_looked_into_is_said_beside_the_field(
+    app, sign_in, all_places_taken
+):
+    duty = make_assignment()
+    form = {"signed_on": "2026-11-01", "note": "In the yard."}
+    form["scan"] = (io.BytesIO(a_pdf()), "scan.pdf")
+
+    page = sign_in(make_hr()).post(f"/attestations/paper/{duty.id}", data=form).text
+
+    assert "Too many files are being checked. Try again in a minute." in page
+    assert "In the yard." in page
+    assert db.session.scalar(select(func.count()).select_from(Attestation)) == 0
+
+
 def test_hr_records_paper_and_finds_it_on_the_persons_page(app, sign_in):
     duty = make_assignment(person=make_person("Sam Whitehorse"))
     browser = sign_in(make_hr())
