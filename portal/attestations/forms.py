@@ -88,7 +88,12 @@ class ScanForm(FlaskForm):
             "encrypted": _l("This PDF has a password. Save it without one"),
             "empty": _l("This PDF has no pages. Scan the paper again"),
             "long": _l("This PDF has more than 20 pages. Choose only the signed paper"),
-            "active": _l("This PDF holds scripts, forms or files. Print it and scan the print"),
+            "script": _l("This PDF holds a script. Print it and scan the print"),
+            "link": _l("This PDF holds a link that leads out of it. Print it and scan the print"),
+            "form": _l("This PDF holds a form. Print it and scan the print"),
+            "file": _l("This PDF holds another file. Print it and scan the print"),
+            "film": _l("This PDF holds sound or a film. Print it and scan the print"),
+            "active": _l("This PDF can do things by itself. Print it and scan the print"),
         }.get(found)
         if why:
             raise ValidationError(why)
