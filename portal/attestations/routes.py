@@ -27,7 +27,7 @@ from portal.learning import services as learning
 from portal.people import services as people
 from portal.people.door import current_door
 from portal.people.limits import SignInRefused, knock
-from portal.web import client_address, public, refusal_page, requires
+from portal.web import client_address, public, refusal_page, requires, takes_file
 
 bp = Blueprint("attestations", __name__)
 
@@ -163,6 +163,7 @@ def former_record(token: str) -> ResponseReturnValue:
 
 @bp.route("/paper/<uuid:assignment_id>", methods=["GET", "POST"])
 @requires(Role.HR)
+@takes_file
 def paper(assignment_id: UUID) -> ResponseReturnValue:
     """Record an attestation that was signed on paper. The form's QR code leads here."""
     with db.reading():  # no lock is held while the scan is looked at
@@ -240,6 +241,7 @@ def verify_number(number: str) -> ResponseReturnValue:
 
 @bp.route("/verify/file", methods=["GET", "POST"])
 @public
+@takes_file
 def verify_file() -> ResponseReturnValue:
     """Say whether an uploaded copy is ours and unchanged. The file is not kept.
 

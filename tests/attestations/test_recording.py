@@ -1,5 +1,6 @@
 import io
 import json
+import re
 from datetime import date, timedelta
 
 import pytest
@@ -184,6 +185,21 @@ def test_a_bad_scan_is_said_beside_the_field_and_the_rest_is_kept(app, sign_in, 
     assert 'value="Morgan Dubois"' in page
     assert "In the yard." in page
     assert db.session.scalar(select(func.count()).select_from(Attestation)) == 0
+
+
+def test_a_scan_larger_than_any_other_request_is_said_beside_the_field_too(app, sign_in):
+    app.config["WTF_CSRF_ENABLED"] = True
+    address = f"/attestations/paper/{make_assignment().id}"
+    browser = sign_in(make_hr())
+    token = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', browser.get(address).text)[1]
+    form = {"signed_on": "2026-11-01", "note": "In the yard.", "csrf_token": token}
+    form["scan"] = (io.BytesIO(b"%PDF-1.7 " + bytes(30 * 1024 * 1024)), "scan.pdf")
+
+    page = browser.post(address, data=form)
+
+    assert page.status_code == 200
+    assert "The scan is larger than 10 MB" in page.text
+    assert "In the yard." in page.text
 
 
 def test_a_scan_that_comes_while_two_files_are_looked_into_is_said_beside_the_field(

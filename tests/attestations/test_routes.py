@@ -251,6 +251,12 @@ def test_our_own_bytes_and_files_without_a_trace_of_us_need_no_place(
         assert words in client.get(check(client, pdf).location).text
 
 
+def test_a_copy_larger_than_any_other_request_is_answered(client):
+    sent = check(client, b"%PDF-1.7 " + bytes(30 * 1024 * 1024))
+
+    assert "It is larger than any record of ours" in client.get(sent.location).text
+
+
 def test_the_answer_names_the_record_and_its_time(client):
     attestation = make_attestation()
     db.finish(keep=True)
