@@ -27,6 +27,7 @@ from flask_wtf.csrf import CSRFError
 from markupsafe import Markup
 from sqlalchemy.exc import DataError, OperationalError
 from werkzeug.exceptions import BadRequest, HTTPException, SecurityError
+from werkzeug.routing import IntegerConverter
 
 from portal import db
 from portal.config import Role
@@ -144,8 +145,15 @@ def refusal_page(status: int, title: str, message: str, **words: str) -> Respons
     return page, status
 
 
+class _Count(IntegerConverter):
+    """A number in an address; with more digits than anything here is counted, there is no page."""
+
+    regex = r"\d{1,9}"
+
+
 def init_app(app: Flask) -> None:
     """Set limits and headers, end each request's transaction, and turn refusals into pages."""
+    app.url_map.converters["int"] = _Count
 
     @app.before_request
     def _make_room() -> None:

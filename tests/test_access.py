@@ -334,6 +334,18 @@ def test_roles_are_those_that_the_settings_know():
     assert {role.value for role in Role} == {"learner", "hr", "author", "admin", "sponsor"}
 
 
+@pytest.mark.parametrize("zeros", [9, 25])
+def test_a_number_larger_than_anything_is_counted_leads_to_no_page(app, city, sign_in, zeros):
+    people, values = city
+    rules = [rule for rule in app.url_map.iter_rules() if "<int:" in rule.rule]
+    browser = sign_in(people["hr"])
+
+    assert rules
+    for rule in rules:
+        path = address(rule, values | dict.fromkeys(rule.arguments, f"1{'0' * zeros}"))
+        assert browser.get(path).status_code == 404, rule
+
+
 FILES = {
     "attestations.receipt_pdf",
     "courses.archive",
