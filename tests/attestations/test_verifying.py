@@ -5,7 +5,7 @@ import sys
 from datetime import UTC, datetime
 
 import pytest
-from pyhanko.pdf_utils import generic
+from pyhanko.pdf_utils import generic, writer
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 
 from portal import db
@@ -185,6 +185,28 @@ def test_a_file_that_claims_thousands_of_numbers_is_asked_about_a_few(sealed, mo
     verify_upload(b"%PDF-1.7\n" + b"".join(b"%% record MH-%d\n" % n for n in range(5_000)))
 
     assert len(asked) == 20
+
+
+def test_a_file_that_unpacks_to_a_lot_of_text_hands_back_little_of_it():
+    made = writer.PdfFileWriter()
+    made.insert_page(
+        writer.PageObject(made.add_object(generic.StreamObject(stream_data=b"")), (0, 0, 9, 9))
+    )
+    text = generic.StreamObject(stream_data=b"x" * 3_000_000)
+    text.compress()
+    held = generic.DictionaryObject({generic.pdf_name("/F"): made.add_object(text)})
+    file = generic.DictionaryObject({generic.pdf_name("/EF"): held})
+    names = generic.ArrayObject(
+        each for n in range(3) for each in (generic.TextStringObject(f"{n}.json"), file)
+    )
+    files = generic.DictionaryObject({generic.pdf_name("/Names"): names})
+    made.root[generic.pdf_name("/Names")] = generic.DictionaryObject(
+        {generic.pdf_name("/EmbeddedFiles"): files}
+    )
+    out = io.BytesIO()
+    made.write(out)
+
+    assert sum(map(len, look(out.getvalue(), []).attached.values())) == 3_000_000
 
 
 def test_who_looks_into_a_file_has_three_seconds_of_the_processor_and_comes_after_the_pages():
