@@ -27,6 +27,7 @@ from flask_wtf.csrf import CSRFError
 from markupsafe import Markup
 from sqlalchemy.exc import DataError, OperationalError
 from werkzeug.exceptions import BadRequest, HTTPException, SecurityError
+from werkzeug.routing import IntegerConverter
 
 from portal import db
 from portal.config import Role
@@ -41,6 +42,7 @@ CONTENT_SECURITY_POLICY = (
     "frame-ancestors 'none'"
 )
 MOST_PAGES = 1_000_000
+MOST_UPLOADED = 40 * 1024 * 1024  # bytes of one request
 HEADERS = {
     "Content-Security-Policy": CONTENT_SECURITY_POLICY,
     "X-Content-Type-Options": "nosniff",
@@ -73,6 +75,15 @@ def requires(*roles: Role) -> Callable[[Callable[P, R]], Callable[P, R | Respons
 def public(view: Callable[P, R]) -> Callable[P, R]:
     """Say that everyone may see the view, signed in or not."""
     view.access = None  # type: ignore[attr-defined]
+    return view
+
+
+def takes_file(view: Callable[P, R]) -> Callable[P, R]:
+    """Let a form of this view be as long as MOST_UPLOADED.
+
+    A file that is too large then gets its words beside the field, and what was typed is kept.
+    """
+    view.takes_file = True  # type: ignore[attr-defined]
     return view
 
 
@@ -134,8 +145,20 @@ def refusal_page(status: int, title: str, message: str, **words: str) -> Respons
     return page, status
 
 
+class _Count(IntegerConverter):
+    """A number in an address; with more digits than anything here is counted, there is no page."""
+
+    regex = r"\d{1,9}"
+
+
 def init_app(app: Flask) -> None:
-    """Set headers, end each request's transaction, and turn refusals into pages."""
+    """Set limits and headers, end each request's transaction, and turn refusals into pages."""
+    app.url_map.converters["int"] = _Count
+
+    @app.before_request
+    def _make_room() -> None:
+        if hasattr(app.view_functions.get(request.endpoint or ""), "takes_file"):
+            request.max_content_length = MOST_UPLOADED
 
     @app.after_request
     def _finish(response: Response) -> Response:
@@ -200,7 +223,10 @@ def init_app(app: Flask) -> None:
                 _("This page cannot be opened by its address"),
                 _("Go back to the page that led here, and use its button."),
             ),
-            413: (_("The file is too large"), _("Go back, and choose one of at most 10 MB.")),
+            413: (
+                _("The file is too large"),
+                _("Go back, and choose a smaller one. The page there says how large it may be."),
+            ),
             503: (_("Try again in a few minutes"), error.description or ""),  # our own words
         }
         title, message = plain.get(

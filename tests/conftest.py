@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from flask import Flask
@@ -145,13 +146,13 @@ def client(app: Flask) -> FlaskClient:
 
 
 @pytest.fixture
-def sign_in(app: Flask) -> Callable[[Person], FlaskClient]:
-    """Gives a browser in which this person has a real session."""
+def sign_in(app: Flask) -> Callable[..., FlaskClient]:
+    """Gives a browser in which this person has a real session; `kiosk`: at that shared device."""
 
-    def enter(person: Person) -> FlaskClient:
+    def enter(person: Person, kiosk: UUID | None = None) -> FlaskClient:
         db.finish(keep=True)
         with db.transaction():
-            token = people.open_session(person)
+            token = people.open_session(person, kiosk=kiosk)
         browser = app.test_client()
         with browser.session_transaction() as session:
             session["_user_id"] = token

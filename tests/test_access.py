@@ -8,6 +8,7 @@ from werkzeug.routing import Rule
 
 from portal import db
 from portal.attestations import sealing
+from portal.audit.checkpoints import load_signer, sign_checkpoint
 from portal.campaigns import deciding, leaves
 from portal.campaigns.audience import Audience
 from portal.config import Role
@@ -331,3 +332,58 @@ def test_each_role_gets_what_is_for_it_and_404_elsewhere(app, city, sign_in, rol
 
 def test_roles_are_those_that_the_settings_know():
     assert {role.value for role in Role} == {"learner", "hr", "author", "admin", "sponsor"}
+
+
+@pytest.mark.parametrize("zeros", [9, 25])
+def test_a_number_larger_than_anything_is_counted_leads_to_no_page(app, city, sign_in, zeros):
+    people, values = city
+    rules = [rule for rule in app.url_map.iter_rules() if "<int:" in rule.rule]
+    browser = sign_in(people["hr"])
+
+    assert rules
+    for rule in rules:
+        path = address(rule, values | dict.fromkeys(rule.arguments, f"1{'0' * zeros}"))
+        assert browser.get(path).status_code == 404, rule
+
+
+FILES = {
+    "attestations.receipt_pdf",
+    "courses.archive",
+    "learning.due_date",
+    "reports.checkpoint",
+    "reports.export_file",
+    "reports.list_file",
+    "reports.people_csv",
+    "reports.record",
+    "reports.records_zip_at",
+    "retention.my_data_zip",
+    "team.download",
+}
+
+
+@pytest.mark.parametrize("role", ["owner", "manager", "author", "hr", "admin", "sponsor", "guest"])
+def test_a_shared_device_gets_no_file_whatever_the_page_and_whoever_is_there(
+    app, city, sign_in, role
+):
+    people, values = city
+    db.finish(keep=True)
+    with db.transaction():
+        values["size"] = sign_checkpoint(load_signer(app.extensions["settings"])).size
+    own = sign_in(people[role])
+    shared = sign_in(people[role], kiosk=values["kiosk_id"])
+    files = set()
+    for rule in app.url_map.iter_rules():
+        if "GET" not in rule.methods:
+            continue
+        answer = own.get(address(rule, values))
+        if not answer.headers.get("Content-Disposition", "").startswith("attachment"):
+            continue
+        files.add(rule.endpoint)
+        refused = shared.get(address(rule, values))
+        assert refused.status_code == 409, rule
+        assert "Content-Disposition" not in refused.headers, rule
+        assert "A file would stay on this shared device" in refused.text, rule
+
+    assert files <= FILES
+    assert "retention.my_data_zip" in files
+    assert role != "hr" or files == FILES - {"attestations.receipt_pdf", "learning.due_date"}

@@ -4,6 +4,7 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
 from flask_wtf.file import FileField
+from werkzeug.exceptions import ServiceUnavailable
 from wtforms import BooleanField, PasswordField, StringField, TextAreaField, ValidationError
 from wtforms.validators import DataRequired, InputRequired
 
@@ -78,13 +79,22 @@ class ScanForm(FlaskForm):
             raise ValidationError(_("The scan is larger than 10 MB. Scan it with fewer dots"))
         if not self.pdf.startswith(b"%PDF-"):
             raise ValidationError(_("This file is not a PDF. Choose the scan as a PDF"))
+        try:
+            found = scans.why_not(self.pdf)
+        except ServiceUnavailable as busy:
+            raise ValidationError(busy.description) from None
         why = {
             "unreadable": _l("This PDF is broken. Scan the paper again"),
             "encrypted": _l("This PDF has a password. Save it without one"),
             "empty": _l("This PDF has no pages. Scan the paper again"),
             "long": _l("This PDF has more than 20 pages. Choose only the signed paper"),
-            "active": _l("This PDF holds scripts, forms or files. Print it and scan the print"),
-        }.get(scans.why_not(self.pdf))
+            "script": _l("This PDF holds a script. Print it and scan the print"),
+            "link": _l("This PDF holds a link that leads out of it. Print it and scan the print"),
+            "form": _l("This PDF holds a form. Print it and scan the print"),
+            "file": _l("This PDF holds another file. Print it and scan the print"),
+            "film": _l("This PDF holds sound or a film. Print it and scan the print"),
+            "active": _l("This PDF can do things by itself. Print it and scan the print"),
+        }.get(found)
         if why:
             raise ValidationError(why)
 

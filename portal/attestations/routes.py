@@ -26,8 +26,8 @@ from portal.errors import Refused
 from portal.learning import services as learning
 from portal.people import services as people
 from portal.people.door import current_door
-from portal.people.limits import SignInRefused
-from portal.web import client_address, public, refusal_page, requires
+from portal.people.limits import SignInRefused, knock
+from portal.web import client_address, public, refusal_page, requires, takes_file
 
 bp = Blueprint("attestations", __name__)
 
@@ -117,9 +117,7 @@ def receipt(assignment_id: UUID) -> ResponseReturnValue:
 @bp.get("/<uuid:assignment_id>/receipt.pdf")
 @requires(Role.LEARNER)
 def receipt_pdf(assignment_id: UUID) -> ResponseReturnValue:
-    """The person's own sealed PDF. Not at a shared device: a download would stay there."""
-    if current_user.is_kiosk:
-        raise Refused(_("Download it on a device of your own, or ask HR for it."))
+    """The person's own sealed PDF."""
     kept = services.get_receipt(assignment_id, person=current_user)
     pdf = services.get_pdf(kept.attestation_id, by=current_user)
     return Response(
@@ -163,6 +161,7 @@ def former_record(token: str) -> ResponseReturnValue:
 
 @bp.route("/paper/<uuid:assignment_id>", methods=["GET", "POST"])
 @requires(Role.HR)
+@takes_file
 def paper(assignment_id: UUID) -> ResponseReturnValue:
     """Record an attestation that was signed on paper. The form's QR code leads here."""
     with db.reading():  # no lock is held while the scan is looked at
@@ -242,11 +241,13 @@ def verify_number(number: str) -> ResponseReturnValue:
 
 @bp.route("/verify/file", methods=["GET", "POST"])
 @public
+@takes_file
 def verify_file() -> ResponseReturnValue:
     """Say whether an uploaded copy is ours and unchanged. The file is not kept.
 
     The answer waits in the browser's session, under the file's fingerprint: a reload does not send
-    the file again, and an older page does not show the answer to another file.
+    the file again, and an older page does not show the answer to another file. Of who is not signed
+    in, the tries with other files than ours are counted by address.
     """
     if request.method == "GET":
         kept = session.get("verdict", {}).get(request.args.get("file"))
@@ -259,7 +260,16 @@ def verify_file() -> ResponseReturnValue:
         return render_template(
             "attestations/verify.html", form=forms.NumberForm(formdata=None), upload=form
         ), 422
-    pdf = form.file.data.read()
+    pdf = form.file.data.read(verifying.MOST_BYTES + 1)
+    verdict = verifying.find_registered(pdf)
+    if verdict is None and not current_user.is_authenticated:
+        door, address = current_door(), client_address()
+        try:
+            knock(door, door.subject("copy", address), door.subject("address", address))
+        except SignInRefused as refusal:
+            words = f"{refusal} {_('If you sign in, you need not wait.')}"
+            return refusal_page(429, _("Too many files from here"), words)
+    verdict = verdict or verifying.verify_upload(pdf)
     file = sha256(pdf).hexdigest()[:16]
-    session["verdict"] = {file: verifying.verify_upload(pdf).to_session()}
+    session["verdict"] = {file: verdict.to_session()}
     return redirect(url_for(".verify_file", file=file))

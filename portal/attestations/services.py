@@ -1,5 +1,6 @@
 """Signs, refuses, and finds what was signed."""
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -129,8 +130,11 @@ def refuse(
     """Keep that the person does not agree, and why; HR sees it. They may still sign later.
 
     HR may record what somebody said on `said_on`, with a witness. A sealed PDF follows from it.
-    Refuses after the signature, and where nothing is asked.
+    Whoever says the same again, with nothing in between, gets the same record. Refuses after the
+    signature, and where nothing is asked.
     """
+    # One of two clicks waits here, and then sees what the other wrote.
+    db.session.execute(select(Assignment.id).filter_by(id=assignment_id).with_for_update())
     progress = learning.get_progress(assignment_id, person=person)
     if progress.duty.status is Status.SIGNED:
         raise Refused(_("You have already signed. Talk to HR about what you want to add."))
@@ -142,6 +146,8 @@ def refuse(
         "recorded_by": recorded_by.full_name if recorded_by else "",
         "witness": witness.strip(),
     }
+    if progress.duty.status is Status.REFUSED and (said := _said_before(assignment_id, words)):
+        return said
     attestation = keep_record(
         progress,
         typed_name="",
@@ -167,6 +173,23 @@ def refuse(
         record_sha256=attestation.record_sha256,
     )
     return attestation
+
+
+def _said_before(assignment_id: UUID, words: dict[str, Any]) -> Attestation | None:
+    """The last refusal, if it holds these words; what the person writes here, on whatever day."""
+    last = db.session.scalar(
+        select(Attestation)
+        .filter_by(assignment_id=assignment_id, kind=RecordKind.REFUSED, disposed_at=None)
+        .order_by(Attestation.signed_at.desc())
+        .limit(1)
+    )
+    if last is None:
+        return None
+    kept = json.loads(last.record)["refusal"]
+    said = record.of_refusal({}, **words)["refusal"]
+    if not words["recorded_by"]:
+        said["said_on"] = kept["said_on"]
+    return last if kept == said else None
 
 
 def find_receipt(assignment_id: UUID, *, person: Identity) -> Receipt | None:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from itertools import islice
 from typing import Any
 
 from flask_babel import gettext, ngettext
@@ -25,8 +26,8 @@ from portal.documents.seal import Check
 
 _: Callable[..., str] = gettext
 
-MOST_BYTES = 10 * 1024 * 1024
-"""Longer files are not ours; the longest record has a few hundred kilobytes."""
+MOST_BYTES = 11 * 1024 * 1024
+"""Longer files are not ours: a record has some 200 KB, and a scan of at most 10 MB in it."""
 
 KEPT = timedelta(minutes=15)
 """How long an answer can be read again without the file."""
@@ -35,6 +36,10 @@ _NUMBER = re.compile(
     re.escape(NUMBER_LINE) + rb"([!-~]{1,40})\r?\n"
     rb"|<dc:identifier>([!-~]{1,40}?)</dc:identifier>"
 )
+_TRACE = re.compile(_NUMBER.pattern + rb"|/ByteRange|/EmbeddedFile")
+"""Of a file of ours: its number, its seal, or what is attached. They stand in the open, whatever
+else a program that wrote the file anew has packed."""
+_MOST_NUMBERS = 20  # that are looked up; a file of ours claims one
 _FEW = 64  # differing bytes that are counted one by one
 
 
@@ -102,25 +107,14 @@ class _Registered:
 def verify_upload(pdf: bytes) -> Verdict:
     """Tell whether the file is ours and unchanged, ours but changed, or not ours.
 
-    Reads the database in short looks that hold no lock, and looks into the file in a process with
-    limits; it takes about a second when the file is not in the register. The number and time of a
-    record are told only to who holds a file with that number in it.
+    Reads the database in short looks that hold no lock. A file that has a trace of us and is not in
+    the register is looked into in a process with limits, which takes about a second; raises
+    ServiceUnavailable while too many are. The number and time of a record are told only to who
+    holds a file with that number in it.
     """
+    if registered := find_registered(pdf):
+        return registered
     development = seal.is_development_sealed(pdf)
-    with db.reading() as reading:
-        row = reading.execute(
-            select(Attestation.number, Attestation.signed_at)
-            .join(Evidence, Evidence.attestation_id == Attestation.id)
-            .where(Evidence.sha256 == hashlib.sha256(pdf).hexdigest())
-        ).one_or_none()
-    if row is not None:
-        return Verdict(
-            Outcome.OURS,
-            (_("Every byte is as we sealed it: its fingerprint is in our register."),),
-            number=row.number,
-            signed_at=row.signed_at,
-            development=development,
-        )
     if removed := _find_removed(hashlib.sha256(pdf).hexdigest()):
         return Verdict(
             Outcome.OURS,
@@ -131,11 +125,32 @@ def verify_upload(pdf: bytes) -> Verdict:
         )
     if len(pdf) > MOST_BYTES:
         return Verdict(Outcome.NOT_OURS, (_("It is larger than any record of ours."),))
+    if not _TRACE.search(pdf):
+        return _stranger(Inspection(readable=b"%PDF-" in pdf[:1024]), development=development)
     inspection = inspect(pdf, seal.current().certificates)
-    for number in dict.fromkeys(_numbers(pdf, inspection)):
-        if registered := _find(number):
-            return _compare(pdf, registered, inspection, development=development)
+    for number in islice(dict.fromkeys(_numbers(pdf, inspection)), _MOST_NUMBERS):
+        if claimed := _find(number):
+            return _compare(pdf, claimed, inspection, development=development)
     return _stranger(inspection, development=development)
+
+
+def find_registered(pdf: bytes) -> Verdict | None:
+    """That the file is ours and unchanged, if it is: one look into the register."""
+    with db.reading() as reading:
+        row = reading.execute(
+            select(Attestation.number, Attestation.signed_at)
+            .join(Evidence, Evidence.attestation_id == Attestation.id)
+            .where(Evidence.sha256 == hashlib.sha256(pdf).hexdigest())
+        ).one_or_none()
+    if row is None:
+        return None
+    return Verdict(
+        Outcome.OURS,
+        (_("Every byte is as we sealed it: its fingerprint is in our register."),),
+        number=row.number,
+        signed_at=row.signed_at,
+        development=seal.is_development_sealed(pdf),
+    )
 
 
 def _numbers(pdf: bytes, inspection: Inspection) -> Iterator[str]:

@@ -65,7 +65,11 @@ class InviteForm(FlaskForm):
 class BulkForm(FlaskForm):
     """A CSV file of people to invite."""
 
-    file = FileField(_l("CSV file"), render_kw={"accept": "text/csv,.csv"})
+    file = FileField(
+        _l("CSV file"),
+        description=_l("At most 200 KB."),
+        render_kw={"accept": "text/csv,.csv"},
+    )
     text = HiddenField()
 
     def validate_file(self, field: Any) -> None:

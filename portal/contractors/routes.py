@@ -15,7 +15,15 @@ from portal.contractors.services import Guest
 from portal.errors import NotFound, Refused
 from portal.people import kiosks
 from portal.people import services as people
-from portal.web import let_in, page_number, public, qr_picture, refusal_page, requires
+from portal.web import (
+    let_in,
+    page_number,
+    public,
+    qr_picture,
+    refusal_page,
+    requires,
+    takes_file,
+)
 
 bp = Blueprint("contractors", __name__)
 
@@ -78,6 +86,7 @@ def invite() -> ResponseReturnValue:
 
 @bp.route("/bulk", methods=["GET", "POST"])
 @requires(Role.HR)
+@takes_file
 def invite_many() -> ResponseReturnValue:
     """Invite many from a CSV file: first every row's verdict, then the invitations."""
     form, rows = forms.BulkForm(), []

@@ -8,6 +8,7 @@ eat memory; here that ends this process and nothing else.
 import base64
 import io
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -19,14 +20,16 @@ from typing import Any, cast
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
+from flask_babel import gettext as _
+from werkzeug.exceptions import ServiceUnavailable
 
 from portal.config import ROOT
 from portal.documents.seal import Check
 
-SECONDS = 10
+SECONDS = 3  # of the processor's time; one of ours takes a third of it
 MEMORY = 1024 * 1024 * 1024  # bytes of address space
-_MOST_ATTACHED = 4 * 1024 * 1024  # bytes of one attached file; ours have some 20,000
-_AT_ONCE = BoundedSemaphore(2)
+_MOST_ATTACHED = 4 * 1024 * 1024  # bytes of all attached text; ours have some 20,000
+_PLACES = BoundedSemaphore(2)  # of the four threads of a web process: the others answer pages
 
 
 @dataclass(frozen=True)
@@ -39,22 +42,13 @@ class Inspection:
 
 
 def inspect(pdf: bytes, certificates: Sequence[x509.Certificate]) -> Inspection:
-    """Look into the file within SECONDS and MEMORY; what cannot be read so is not readable."""
+    """Look into the file as `ask` does; what cannot be read so is not readable."""
     known = [base64.b64encode(one.public_bytes(Encoding.DER)).decode() for one in certificates]
-    with _AT_ONCE:
-        try:
-            done = subprocess.run(
-                [sys.executable, "-m", "portal.documents.inspecting"],
-                input=json.dumps(known).encode() + b"\n" + pdf,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                timeout=SECONDS + 5,
-                cwd=ROOT,
-                check=True,
-            )
-            found: dict[str, Any] = json.loads(done.stdout)
-        except (subprocess.SubprocessError, ValueError):
-            return Inspection()
+    try:
+        answer = ask("portal.documents.inspecting", json.dumps(known).encode() + b"\n" + pdf)
+        found: dict[str, Any] = json.loads(answer)
+    except (subprocess.SubprocessError, ValueError):
+        return Inspection()
     sealed_at = found["check"].pop("sealed_at")
     return Inspection(
         readable=found["readable"],
@@ -63,6 +57,28 @@ def inspect(pdf: bytes, certificates: Sequence[x509.Certificate]) -> Inspection:
         ),
         attached=found["attached"],
     )
+
+
+def ask(module: str, data: bytes) -> bytes:
+    """What `python -m module` answers about these bytes, within SECONDS and MEMORY.
+
+    Raises SubprocessError where that is not enough, and ServiceUnavailable while two others are
+    looked into: a page that waited here would keep a thread from everybody else.
+    """
+    if not _PLACES.acquire(blocking=False):
+        raise ServiceUnavailable(_("Too many files are being checked. Try again in a minute."))
+    try:
+        return subprocess.run(  # noqa: S603 - a module of ours
+            [sys.executable, "-m", module],
+            input=data,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            timeout=SECONDS + 5,
+            cwd=ROOT,
+            check=True,
+        ).stdout
+    finally:
+        _PLACES.release()
 
 
 def look(pdf: bytes, certificates: Sequence[x509.Certificate]) -> Inspection:
@@ -81,18 +97,21 @@ def look(pdf: bytes, certificates: Sequence[x509.Certificate]) -> Inspection:
 
 def _attached(reader: Any) -> Iterator[tuple[str, str]]:
     """Attached files that are text, with their names."""
+    room = _MOST_ATTACHED
     try:
         names = reader.root["/Names"]["/EmbeddedFiles"]["/Names"]
         for at in range(0, len(names) - 1, 2):  # name, file, name, file …
             data = names[at + 1]["/EF"]["/F"].data
-            if len(data) <= _MOST_ATTACHED:
+            if len(data) <= room:
+                room -= len(data)
                 yield str(names[at]), data.decode()
     except Exception:  # see above
         return
 
 
 def limit() -> None:
-    """Let this process use little from now on."""
+    """Let this process use little from now on, and that after those who answer pages."""
+    os.nice(10)
     resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))

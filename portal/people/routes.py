@@ -320,8 +320,15 @@ def _only_with_sso() -> None:
         raise NotFound
 
 
+def _at_a_shared_device() -> bool:
+    if current_user.is_authenticated:
+        return bool(current_user.is_kiosk)
+    return kiosks.here() is not None
+
+
 def init_app(app: Flask) -> None:
-    """Tell Flask-Login who holds a session, and show the directory's absence as a page."""
+    """Tell Flask-Login who holds a session; keep shared devices clean; say it when the directory
+    is away."""
     manager: LoginManager = app.login_manager  # type: ignore[attr-defined]
     manager.session_protection = None  # phones change address; the token is what counts
 
@@ -340,6 +347,16 @@ def init_app(app: Flask) -> None:
             seconds = app.extensions["settings"].kiosk_idle * 60 + 5
             response.headers.setdefault("Refresh", f"{seconds}; url={url_for('people.sign_in')}")
         return response
+
+    @app.after_request
+    def _hand_out_nothing(response: Response) -> Response:
+        """A file would stay at a shared device, for the next person."""
+        given = response.headers.get("Content-Disposition", "")
+        if not given.startswith("attachment") or not _at_a_shared_device():
+            return response
+        response.close()
+        why = _("A file would stay on this shared device. Use a device of your own, or ask HR.")
+        return app.make_response(refusal_page(409, _("We cannot do that"), why))
 
     @app.errorhandler(services.DirectoryUnavailable)
     def _unavailable(fault: services.DirectoryUnavailable) -> ResponseReturnValue:

@@ -5,11 +5,14 @@ process is free again when its lease is over.
 """
 
 from collections.abc import Iterable, Iterator
+from functools import partial
 from time import monotonic
 from typing import TypeVar
 
-from flask import stream_with_context
+from flask import current_app, stream_with_context
+from flask.ctx import AppContext
 from werkzeug.exceptions import ServiceUnavailable
+from werkzeug.wsgi import ClosingIterator
 
 from portal import jobs
 
@@ -20,23 +23,30 @@ T = TypeVar("T", str, bytes)
 
 
 def limited(chunks: Iterable[T]) -> Iterator[T]:
-    """The chunks, as long as there is a place. Raises ServiceUnavailable where there is none."""
+    """The chunks, as long as there is a place. Raises ServiceUnavailable where there is none.
+
+    Closing gives the place back, also when nothing was read: after a HEAD, or a line that broke.
+    """
     for place in PLACES:
         if jobs.claim(JOB, place, lease=jobs.LEASE):
-            return stream_with_context(_held(chunks, place))
+            stream = stream_with_context(_renewing(chunks, place))
+            done = partial(_give_back, current_app.app_context(), place)
+            return ClosingIterator(stream, done)  # type: ignore[arg-type, return-value] # text, too
     raise ServiceUnavailable(
         "Two downloads are running. Try again in a few minutes, or ask for the file to be made.",
         retry_after=60,
     )
 
 
-def _held(chunks: Iterable[T], place: str) -> Iterator[T]:
+def _renewing(chunks: Iterable[T], place: str) -> Iterator[T]:
     renewed = monotonic()
-    try:
-        for chunk in chunks:
-            yield chunk
-            if monotonic() - renewed > RENEW_AFTER:
-                renewed = monotonic()
-                jobs.renew(JOB, place)
-    finally:
+    for chunk in chunks:
+        yield chunk
+        if monotonic() - renewed > RENEW_AFTER:
+            renewed = monotonic()
+            jobs.renew(JOB, place)
+
+
+def _give_back(context: AppContext, place: str) -> None:
+    with context:
         jobs.give_back(JOB, place)

@@ -9,6 +9,7 @@ from portal.attestations import links, sealing
 from portal.attestations.models import Evidence
 from portal.audit.models import AuditEntry
 from portal.errors import NotFound, Refused
+from portal.people import kiosks
 from portal.people.services import identify
 from tests.factories import make_attestation, make_hr, make_person
 
@@ -40,6 +41,18 @@ def test_who_has_left_downloads_their_own_record_with_a_link_from_hr(app, record
     assert sha256(pdf.data).hexdigest() == wanted
     actions = db.session.scalars(select(AuditEntry.action)).all()
     assert actions.count("record.link_made") == actions.count("record.link_used") == 1
+
+
+def test_a_link_leaves_no_record_at_a_shared_device(app, record, client):
+    token = token_of(record)
+    code = kiosks.offer("Tablet", "", by=identify(make_hr()))
+    db.finish(keep=True)
+    client.post("/people/kiosk", data={"code": code})
+
+    refused = client.post(f"/attestations/record/{token}")
+
+    assert refused.status_code == 409
+    assert "A file would stay on this shared device" in refused.text
 
 
 def test_a_link_that_is_old_or_forged_leads_nowhere(app, record, client, monkeypatch):

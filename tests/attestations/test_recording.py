@@ -1,9 +1,9 @@
 import io
 import json
+import re
 from datetime import date, timedelta
 
 import pytest
-from pyhanko.pdf_utils import generic, writer
 from sqlalchemy import func, select
 
 from portal import db
@@ -13,60 +13,16 @@ from portal.attestations.verifying import Outcome
 from portal.campaigns import deciding
 from portal.campaigns.models import Status
 from portal.courses import services as courses
-from portal.documents import scans
 from portal.errors import Refused
 from portal.people.services import identify
 from portal.reports import queries
 from portal.reports import verifying as comparing
 from portal.reports.queries import Filters
 from tests.documents.conformance import text_of, verapdf
+from tests.documents.test_scans import a_pdf, a_written_pdf, with_password, with_script
 from tests.factories import make_assignment, make_attestation, make_hr, make_person
 
 OPENED = date(2025, 10, 20)
-
-
-def a_pdf(*, pages=1, change=None) -> bytes:
-    """A small PDF, written with the library that also reads it."""
-    made = writer.PdfFileWriter()
-    for _ in range(pages):
-        page = writer.PageObject(
-            contents=made.add_object(generic.StreamObject(stream_data=b"0 0 m 9 9 l S")),
-            media_box=(0, 0, 200, 200),
-        )
-        made.insert_page(page)
-    if change:
-        change(made)
-    out = io.BytesIO()
-    made.write(out)
-    return out.getvalue()
-
-
-def name(text):
-    return generic.NameObject(text)
-
-
-def with_script(made):
-    made.root[name("/OpenAction")] = generic.DictionaryObject(
-        {
-            name("/S"): name("/JavaScript"),
-            name("/JS"): generic.TextStringObject("app.alert(1)"),
-        }
-    )
-
-
-def with_hidden_launch(made):
-    action = made.add_object(generic.DictionaryObject({name("/S"): name("/Launch")}))
-    made.root[name("/AA")] = generic.DictionaryObject({name("/WC"): action})
-
-
-def with_files(made):
-    made.root[name("/Names")] = generic.DictionaryObject(
-        {name("/EmbeddedFiles"): generic.DictionaryObject()}
-    )
-
-
-def with_password(made):
-    made.encrypt("owner", "user")
 
 
 @pytest.fixture
@@ -206,39 +162,16 @@ def test_a_record_without_decisions_has_no_word_of_them(app):
 
 
 @pytest.mark.parametrize(
-    ("pdf", "why"),
-    [
-        (a_pdf(), ""),
-        (a_pdf(pages=20), ""),
-        (a_pdf(pages=21), "long"),
-        (a_pdf(change=with_script), "active"),
-        (a_pdf(change=with_hidden_launch), "active"),
-        (a_pdf(change=with_files), "active"),
-        (a_pdf(change=with_password), "encrypted"),
-        (b"%PDF-1.7\nnothing", "unreadable"),
-        (b"", "unreadable"),
-    ],
-    ids=["fine", "20", "21", "script", "launch", "files", "password", "broken", "empty"],
-)
-def test_a_scan_holds_pages_and_nothing_that_acts(pdf, why):
-    assert scans.look(pdf) == why
-
-
-def test_the_look_into_a_scan_happens_in_another_process():
-    assert scans.why_not(a_pdf()) == ""
-    assert scans.why_not(a_pdf(change=with_script)) == "active"
-
-
-@pytest.mark.parametrize(
     ("data", "words"),
     [
         (b"", "Choose the scan, a PDF"),
         (b"GIF89a", "This file is not a PDF"),
         (b"%PDF-1.7 " + b"x" * recording.MOST_BYTES, "larger than 10 MB"),
-        (a_pdf(change=with_script), "holds scripts, forms or files"),
+        (a_pdf(change=with_script), "holds a script. Print it and scan the print"),
+        (a_written_pdf(b"/OpenAction 5 0 R"), "holds a link that leads out of it"),
         (a_pdf(change=with_password), "has a password"),
     ],
-    ids=["none", "gif", "large", "script", "password"],
+    ids=["none", "gif", "large", "script", "link", "password"],
 )
 def test_a_bad_scan_is_said_beside_the_field_and_the_rest_is_kept(app, sign_in, data, words):
     duty = make_assignment()
@@ -264,6 +197,35 @@ def test_a_good_scan_is_asked_for_again_where_something_else_is_wrong(app, sign_
 
     assert '<a href="#signed_on">' in page
     assert '<a href="#scan">Choose the scan again</a>' in page
+
+
+def test_a_scan_larger_than_any_other_request_is_said_beside_the_field_too(app, sign_in):
+    app.config["WTF_CSRF_ENABLED"] = True
+    address = f"/attestations/paper/{make_assignment().id}"
+    browser = sign_in(make_hr())
+    token = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', browser.get(address).text)[1]
+    form = {"signed_on": "2026-11-01", "note": "In the yard.", "csrf_token": token}
+    form["scan"] = (io.BytesIO(b"%PDF-1.7 " + bytes(30 * 1024 * 1024)), "scan.pdf")
+
+    page = browser.post(address, data=form)
+
+    assert page.status_code == 200
+    assert "The scan is larger than 10 MB" in page.text
+    assert "In the yard." in page.text
+
+
+def test_a_scan_that_comes_while_two_files_are_looked_into_is_said_beside_the_field(
+    app, sign_in, all_places_taken
+):
+    duty = make_assignment()
+    form = {"signed_on": "2026-11-01", "note": "In the yard."}
+    form["scan"] = (io.BytesIO(a_pdf()), "scan.pdf")
+
+    page = sign_in(make_hr()).post(f"/attestations/paper/{duty.id}", data=form).text
+
+    assert "Too many files are being checked. Try again in a minute." in page
+    assert "In the yard." in page
+    assert db.session.scalar(select(func.count()).select_from(Attestation)) == 0
 
 
 def test_hr_records_paper_and_finds_it_on_the_persons_page(app, sign_in):

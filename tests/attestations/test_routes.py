@@ -202,6 +202,61 @@ def test_the_page_of_one_copy_never_shows_the_answer_to_another(client):
     assert client.get(one.location).location == "/attestations/verify"
 
 
+@pytest.fixture
+def sealed(app):
+    attestation = make_attestation()
+    db.finish(keep=True)
+    sealing.do(str(attestation.id))
+    yield db.session.scalars(select(Evidence.pdf)).one()
+    db.finish(keep=True)
+
+
+def check(browser, pdf):
+    return browser.post("/attestations/verify/file", data={"file": (io.BytesIO(pdf), "a.pdf")})
+
+
+def test_whoever_is_not_signed_in_waits_after_eight_files_that_are_not_ours(client, sealed):
+    db.finish(keep=True)
+    for _ in range(8):
+        assert check(client, b"%PDF-1.7 other").status_code == 302
+
+    waits = check(client, b"%PDF-1.7 other")
+
+    assert waits.status_code == 429
+    assert "There were too many tries. Wait 15 minutes" in waits.text
+    assert "If you sign in, you need not wait" in waits.text
+    assert check(client, sealed).status_code == 302
+
+
+def test_whoever_is_signed_in_checks_as_many_files_as_they_like(ada, sign_in):
+    browser = sign_in(ada)
+
+    assert {check(browser, b"%PDF-1.7 other").status_code for _ in range(10)} == {302}
+
+
+def test_a_copy_that_comes_while_two_are_looked_into_is_not_kept_waiting(client, all_places_taken):
+    page = check(client, b"%PDF-1.7 % record MH-2026-7K4M-0193\n")
+
+    assert page.status_code == 503
+    assert page.headers["Retry-After"] == "60"
+    assert "Too many files are being checked. Try again in a minute." in page.text
+
+
+def test_our_own_bytes_and_files_without_a_trace_of_us_need_no_place(
+    client, sealed, all_places_taken
+):
+    db.finish(keep=True)
+
+    for pdf, words in ((sealed, "our record, unchanged"), (b"%PDF-1.7 letter", "not one of our")):
+        assert words in client.get(check(client, pdf).location).text
+
+
+def test_a_copy_larger_than_any_other_request_is_answered(client):
+    sent = check(client, b"%PDF-1.7 " + bytes(30 * 1024 * 1024))
+
+    assert "It is larger than any record of ours" in client.get(sent.location).text
+
+
 def test_the_answer_names_the_record_and_its_time(client):
     attestation = make_attestation()
     db.finish(keep=True)
@@ -209,7 +264,7 @@ def test_the_answer_names_the_record_and_its_time(client):
     pdf = db.session.scalars(select(Evidence.pdf)).one()
     db.finish(keep=True)
 
-    sent = client.post("/attestations/verify/file", data={"file": (io.BytesIO(pdf), "a.pdf")})
+    sent = check(client, pdf)
     page = client.get(sent.location)
 
     assert "This is our record, unchanged" in page.text

@@ -1,4 +1,6 @@
 import json
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 
 import pytest
 from flask import current_app
@@ -8,10 +10,11 @@ from portal import db
 from portal.attestations import services
 from portal.attestations.models import Attestation, Refusal
 from portal.audit.models import AuditEntry
+from portal.campaigns import services as campaigns
 from portal.campaigns.models import Status
 from portal.errors import NotFound, Refused
 from portal.people.services import identify
-from tests.factories import make_assignment, make_attestation, make_person, progress_of
+from tests.factories import make_assignment, make_attestation, make_hr, make_person, progress_of
 
 
 def sign(assignment, name=None):
@@ -99,6 +102,67 @@ def test_who_does_not_agree_can_say_so_and_still_sign_later(app):
     assert progress_of(assignment).duty.status is Status.REFUSED
     sign(assignment)
     assert progress_of(assignment).duty.status is Status.SIGNED
+
+
+def refuse(assignment, comment, **facts):
+    return services.refuse(
+        assignment.id, person=identify(assignment.person), comment=comment, **facts
+    ).number
+
+
+def test_who_says_the_same_again_has_refused_once(app, clock):
+    assignment = make_assignment(done=True)
+    began = db.utc_now()
+    first = refuse(assignment, "No.")
+
+    clock(began + timedelta(days=1))
+    assert refuse(assignment, " No. ") == first
+    assert db.session.scalar(select(func.count()).select_from(Refusal)) == 1
+
+    other = refuse(assignment, "Page 3 is not clear.")
+    clock(began + timedelta(days=2))
+    assert len({first, other, refuse(assignment, "No.")}) == 3
+
+
+def test_who_went_on_after_a_refusal_and_says_the_same_has_refused_again(app):
+    assignment = make_assignment(done=True)
+    first = refuse(assignment, "No.")
+
+    campaigns.set_status(assignment.id, Status.READY)
+
+    assert refuse(assignment, "No.") != first
+
+
+def test_what_hr_heard_on_another_day_or_before_a_witness_is_another_refusal(app, clock):
+    assignment = make_assignment(done=True)
+    heard = {"recorded_by": identify(make_hr()), "said_on": db.today()}
+    own, began = refuse(assignment, ""), db.utc_now()
+    numbers = [own]
+
+    for second, facts in enumerate(
+        (heard, heard, heard | {"witness": "Mo"}, heard | {"said_on": db.today() - timedelta(1)})
+    ):
+        clock(began + timedelta(seconds=second + 1))
+        numbers.append(refuse(assignment, "", **facts))
+
+    assert numbers[1] == numbers[2]
+    assert len(set(numbers)) == 4
+
+
+def test_four_clicks_at_once_are_one_refusal(each_app):
+    assignment = make_assignment(done=True)
+    key, person = assignment.id, identify(assignment.person)
+    db.finish(keep=True)
+
+    def click(_):
+        with each_app.app_context(), db.transaction():
+            return services.refuse(key, person=person, comment="No.").number
+
+    with ThreadPoolExecutor(4) as clicks:
+        numbers = set(clicks.map(click, range(4)))
+
+    assert len(numbers) == 1
+    assert db.session.scalar(select(func.count()).select_from(Attestation)) == 1
 
 
 def test_who_has_signed_cannot_refuse_any_more(app):

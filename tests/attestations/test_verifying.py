@@ -1,8 +1,11 @@
 import io
+import os
+import subprocess
+import sys
 from datetime import UTC, datetime
 
 import pytest
-from pyhanko.pdf_utils import generic
+from pyhanko.pdf_utils import generic, writer
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 
 from portal import db
@@ -172,6 +175,49 @@ def test_a_stranger_s_sealed_pdf_is_not_ours(sealed, tmp_path):
 def test_a_file_too_large_to_be_ours_is_not_looked_into(sealed, monkeypatch):
     monkeypatch.setattr(verifying, "inspect", pytest.fail)
     assert verify_upload(b"x" * (verifying.MOST_BYTES + 1)).outcome is Outcome.NOT_OURS
+
+
+def test_a_file_that_claims_thousands_of_numbers_is_asked_about_a_few(sealed, monkeypatch):
+    asked = []
+    monkeypatch.setattr(verifying, "_find", asked.append)
+    monkeypatch.setattr(verifying, "inspect", lambda *_: Inspection())
+
+    verify_upload(b"%PDF-1.7\n" + b"".join(b"%% record MH-%d\n" % n for n in range(5_000)))
+
+    assert len(asked) == 20
+
+
+def test_a_file_that_unpacks_to_a_lot_of_text_hands_back_little_of_it():
+    made = writer.PdfFileWriter()
+    made.insert_page(
+        writer.PageObject(made.add_object(generic.StreamObject(stream_data=b"")), (0, 0, 9, 9))
+    )
+    text = generic.StreamObject(stream_data=b"x" * 3_000_000)
+    text.compress()
+    held = generic.DictionaryObject({generic.pdf_name("/F"): made.add_object(text)})
+    file = generic.DictionaryObject({generic.pdf_name("/EF"): held})
+    names = generic.ArrayObject(
+        each for n in range(3) for each in (generic.TextStringObject(f"{n}.json"), file)
+    )
+    files = generic.DictionaryObject({generic.pdf_name("/Names"): names})
+    made.root[generic.pdf_name("/Names")] = generic.DictionaryObject(
+        {generic.pdf_name("/EmbeddedFiles"): files}
+    )
+    out = io.BytesIO()
+    made.write(out)
+
+    assert sum(map(len, look(out.getvalue(), []).attached.values())) == 3_000_000
+
+
+def test_who_looks_into_a_file_has_three_seconds_of_the_processor_and_comes_after_the_pages():
+    says = "limit(); print(resource.getrlimit(resource.RLIMIT_CPU)[1], os.nice(0))"
+    code = f"import os, resource; from portal.documents.inspecting import limit; {says}"
+
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    seconds, niceness = map(int, done.stdout.split())
+    assert seconds == 3
+    assert niceness >= os.nice(0) + 10
 
 
 def test_looking_into_a_file_in_its_own_process_finds_the_same(sealed):

@@ -1,4 +1,5 @@
 import io
+import re
 from datetime import timedelta
 
 import pytest
@@ -180,3 +181,27 @@ def test_hr_looks_at_the_rows_and_confirms_in_the_browser(app, harper, sign_in):
     assert "Jo &lt;b&gt;Kowal" in page
     assert "1 of 1 row is good" in page
     assert "1 invitation is on its way" in done
+
+
+def test_a_file_larger_than_any_other_request_is_said_beside_the_field(app, sign_in):
+    large = (io.BytesIO(bytes(30 * 1024 * 1024)), "people.xlsx")
+
+    page = sign_in(make_hr()).post("/contractors/bulk", data={"file": large})
+
+    assert page.status_code == 200
+    assert "The file is larger than 200 KB" in page.text
+
+
+def test_a_long_list_comes_back_whole_when_it_is_confirmed(app, harper, sign_in):
+    browser = sign_in(make_hr())
+    gone = f",,{'Łódź ' * 20},Builds,2020-01-01,2020-02-01,nobody"
+    text = rows("Al Letter,,Firm,Builds,DAYS,avery.chen", *[gone] * 499)
+    file = {"file": (io.BytesIO(text.encode()), "people.csv")}
+
+    page = browser.post("/contractors/bulk", data=file).text
+    encoding = re.search(r'<form method="post" enctype="([^"]+)" novalidate>', page)[1]
+    answer = browser.post(
+        "/contractors/bulk", data={"text": text, "confirm": "y"}, content_type=encoding
+    )
+
+    assert answer.status_code == 302

@@ -285,12 +285,13 @@ def test_a_form_sent_after_the_session_ended_leads_to_the_door_and_back(
     assert client.post("/people/stay").location == "/people/sign-in"  # no page to come back to
 
 
-def test_a_file_that_is_too_large_is_refused_in_plain_words(app, client):
-    file = (BytesIO(b"%PDF-" + bytes(13 * 1024 * 1024)), "large.pdf")
+def test_a_file_that_is_far_too_large_is_refused_in_plain_words(app, client):
+    file = (BytesIO(b"%PDF-" + bytes(41 * 1024 * 1024)), "large.pdf")
 
     page = client.post("/attestations/verify/file", data={"file": file})
     assert page.status_code == 413
     assert "The file is too large" in page.text
+    assert "choose a smaller one" in page.text
 
 
 def test_a_form_with_its_token_goes_through(app, door, client):

@@ -271,14 +271,42 @@ def test_the_place_of_a_killed_download_is_free_after_a_lease(app, clock):
     assert jobs.claim(downloads.JOB, "1", lease=jobs.LEASE)
 
 
-def test_a_download_that_is_broken_off_gives_its_place_back(app):
+def places_taken():
+    db.finish(keep=False)
+    counted = select(func.count()).select_from(jobs.Claim).where(jobs.Claim.job == downloads.JOB)
+    return db.session.scalar(counted)
+
+
+def test_a_download_holds_a_place_until_it_is_closed(app):
     with app.test_request_context("/"):
         chunks = downloads.limited(iter(["a", "b"]))
-        next(chunks)
-        chunks.close()
+        assert [*chunks] == ["a", "b"]
+        assert places_taken() == 1
+    chunks.close()
 
-    counted = select(func.count()).select_from(jobs.Claim).where(jobs.Claim.job == downloads.JOB)
-    assert db.session.scalar(counted) == 0
+    assert places_taken() == 0
+
+
+@pytest.mark.parametrize("read", [0, 1])
+def test_a_download_that_is_broken_off_gives_its_place_back(app, read):
+    with app.test_request_context("/"):
+        chunks = downloads.limited(iter(["a", "b"]))
+        for _ in range(read):
+            next(chunks)
+    chunks.close()
+
+    assert places_taken() == 0
+
+
+@pytest.mark.parametrize("method", ["HEAD", "GET"])
+def test_who_only_asks_about_a_list_leaves_the_places_to_others(app, sign_in, method):
+    make_assignment()
+    browser = sign_in(make_hr())
+
+    answers = [browser.open("/reports/people.csv", method=method) for _ in range(3)]
+
+    assert {each.status_code for each in answers} == {200}
+    assert places_taken() == 0
 
 
 def test_asking_costs_one_row(harper):
