@@ -133,8 +133,7 @@ def refuse(
     Whoever says the same again, with nothing in between, gets the same record. Refuses after the
     signature, and where nothing is asked.
     """
-    # One of two clicks waits here, and then sees what the other wrote.
-    db.session.execute(select(Assignment.id).filter_by(id=assignment_id).with_for_update())
+    campaigns.lock_duty(assignment_id)  # one of two clicks waits here, and sees what the other wrote
     progress = learning.get_progress(assignment_id, person=person)
     if progress.duty.status is Status.SIGNED:
         raise Refused(_("You have already signed. Talk to HR about what you want to add."))
