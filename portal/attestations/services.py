@@ -133,7 +133,7 @@ def refuse(
     Whoever says the same again, with nothing in between, gets the same record. Refuses after the
     signature, and where nothing is asked.
     """
-    campaigns.lock_duty(assignment_id)  # one of two clicks waits here, and sees what the other wrote
+    campaigns.lock_duty(assignment_id)  # the second of two clicks waits, and sees the first
     progress = learning.get_progress(assignment_id, person=person)
     if progress.duty.status is Status.SIGNED:
         raise Refused(_("You have already signed. Talk to HR about what you want to add."))
