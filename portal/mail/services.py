@@ -13,6 +13,7 @@ from flask_babel import gettext as _
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from sqlalchemy import ColumnElement, and_, func, select
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import InstrumentedAttribute
 
 from portal import db
 from portal.audit import services as audit
@@ -23,7 +24,9 @@ from portal.mail.models import Mail
 
 PER_PAGE = 50
 STATES = ("queued", "retrying", "sent", "refused")
-_ADDRESS = re.compile(r"[^\s@<>,;\"]+@[^\s@<>,;\"]+")
+_ATOMS = r"[^\s@<>()\[\]:;,.\\\"]+(\.[^\s@<>()\[\]:;,.\\\"]+)*"
+_ADDRESS = re.compile(rf"{_ATOMS}@{_ATOMS}")
+LONGEST_ADDRESS = 320
 
 
 def queue_mail(name: str, **words: Any) -> bool:
@@ -59,9 +62,10 @@ def write(
 
     `key` tells its cause: a second mail with the same key is not queued. `event` (uid, title,
     due_on, link) goes along as a calendar file. `secret` names a link of `LINKS`, which takes
-    the place of LINK_MARK when the mail is sent. Raises ValueError for an address that is none.
+    the place of LINK_MARK when the mail is sent. Raises ValueError for an address that is none:
+    whoever queues asks `is_address` first, and treats such a person as one without mail.
     """
-    if not _ADDRESS.fullmatch(address):
+    if not is_address(address):
         raise ValueError("This is no mail address.")
     settings = db.settings()
     subject, body = _templates(name, language, settings.translations_dir)
@@ -98,8 +102,13 @@ def fill_link(mail: Mail) -> str:
 
 
 def is_address(text: str) -> bool:
-    """Whether mail can go there, as far as its form tells."""
-    return bool(_ADDRESS.fullmatch(text))
+    """Whether mail can go there, as far as its form tells: people write "n/a", and two at once."""
+    return len(text) <= LONGEST_ADDRESS and bool(_ADDRESS.fullmatch(text))
+
+
+def has_address(text: InstrumentedAttribute[str]) -> ColumnElement[bool]:
+    """The same, asked of the database."""
+    return text.regexp_match(rf"\A{_ADDRESS.pattern}\Z")
 
 
 def list_mails(*, state: str, search: str, page: int) -> list[Mail]:

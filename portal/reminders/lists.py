@@ -39,7 +39,7 @@ def next_managers(today: date) -> Sequence[Person]:
             select(Person)
             .where(
                 Person.id.in_(chosen),
-                Person.email != "",
+                mail.has_address(Person.email),
                 ~was_told(Person.id, today, LIST),
             )
             .order_by(Person.id)
@@ -57,7 +57,9 @@ def list_managers_without_mail() -> Sequence[Person]:
         *is_running(),
         *is_owed(),
     )
-    found = select(Person.id).where(Person.email == "", Person.left_on.is_(None), owing)
+    found = select(Person.id).where(
+        ~mail.has_address(Person.email), Person.left_on.is_(None), owing
+    )
     return db.session.scalars(  # few of many: found first, then sorted
         select(Person).where(Person.id.in_(found.correlate(None))).order_by(Person.sort_name)
     ).all()
@@ -78,7 +80,9 @@ def tell(managers: Sequence[Person], today: date) -> None:
         found.setdefault(row.manager_id, []).append(row)
     for manager in managers:
         rows = found.get(manager.id, [])
-        late = [Late(row.full_name, row.title, row.due_on, bool(row.email)) for row in rows]
+        late = [
+            Late(row.full_name, row.title, row.due_on, mail.is_address(row.email)) for row in rows
+        ]
         db.session.add(
             Reminder(
                 person_id=manager.id,

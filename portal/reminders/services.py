@@ -1,8 +1,8 @@
 """Reminds people of what is due, and tells managers who is late.
 
 One message per person and day, however many duties; none to who has finished in the meantime, is
-released or on leave; none on weekends and holidays. Who has no work email is on their manager's
-list instead. Mail is queued in the transaction that notes the reminder.
+released or on leave; none on weekends and holidays. Who has no work email, or an address that is
+none, is on their manager's list instead. Mail is queued in the transaction that notes the reminder.
 """
 
 from collections.abc import Iterable, Sequence
@@ -77,7 +77,7 @@ def nudge(person: Person, *, by: UUID, today: date) -> bool:
     Returns False when they were nudged today already, owe nothing or have no work email.
     """
     duties = _duties(Assignment.person_id == person.id)
-    if not duties or not person.email or _has_reminder(person.id, today, NUDGE):
+    if not duties or not mail.is_address(person.email) or _has_reminder(person.id, today, NUDGE):
         return False
     db.session.add(
         Reminder(
@@ -177,10 +177,10 @@ def _remind(people: Sequence[Person], due_dates: list[tuple[UUID, date, int]], t
                 "on": today,
                 "kind": REMINDER,
                 "assignments": [str(duty.id) for duty in duties],
-                "by_mail": bool(person.email),
+                "by_mail": mail.is_address(person.email),
             }
         )
-        if person.email:
+        if mail.is_address(person.email):
             in_order = sorted(duties, key=lambda each: each.due_on)
             mails.append(_write(REMINDER, person, in_order, today))
     mail.queue_mails(mails)

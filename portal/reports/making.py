@@ -148,7 +148,7 @@ EXPORT = Job(JOB, _due, _do)
 
 def _tell(export: Export, person: Person) -> None:
     settings = db.settings()
-    if person.email and export.kept_until:
+    if mail.is_address(person.email) and export.kept_until:
         mail.queue_mail(
             "export-ready",
             to=person.id,

@@ -36,12 +36,17 @@ class Line:
     full_name: str
     department: str
     manager: str
-    has_mail: bool
+    email: str
     title: str
     status: str
     due_on: date
     paused_on: date | None
     nudged: bool  # today
+
+    @property
+    def has_mail(self) -> bool:
+        """Whether they can be reminded by mail."""
+        return mail.is_address(self.email)
 
     @property
     def is_open(self) -> bool:
@@ -111,7 +116,7 @@ def nudge(person_id: UUID, *, by: Identity, today: date) -> str:
     Refuses a second time on one day, who owes nothing, and who has no work email.
     """
     member = get_member(person_id, of=by, today=today)
-    if not member.email:
+    if not mail.is_address(member.email):
         raise Refused(
             _("%(name)s has no work email. Please tell them yourself.", name=member.full_name)
         )
@@ -150,7 +155,7 @@ def delegate(manager: Identity, *, username: str, until: date, today: date) -> D
     )
     db.session.add(delegation)
     db.session.flush()
-    if deputy.email:
+    if mail.is_address(deputy.email):
         settings = db.settings()
         mail.queue_mail(
             "deputy",
@@ -263,7 +268,7 @@ def _lines(today: date) -> Select[*tuple[Any, ...]]:
             Person.full_name,
             Person.department,
             func.coalesce(manager.full_name, ""),
-            Person.email != "",
+            Person.email,
             Campaign.title,
             Assignment.status,
             Assignment.due_on,

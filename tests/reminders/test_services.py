@@ -11,7 +11,7 @@ from portal.campaigns.giving import FILL
 from portal.campaigns.models import Status
 from portal.mail.models import Mail
 from portal.people.services import identify
-from portal.reminders import services
+from portal.reminders import lists, services
 from portal.reminders.models import Reminder
 from portal.reminders.services import REMIND
 from tests.factories import (
@@ -160,6 +160,34 @@ def test_who_has_no_work_email_is_on_the_managers_list(app, on):
     assert [mail.name for mail in mails()] == ["team-list"]
     assert "Sam Whitehorse" in mails()[0].text
     assert "(no work email)" in mails()[0].text
+
+
+@pytest.mark.parametrize("none", ["n/a", "not known", "a@b.example, c@d.example"])
+def test_an_address_that_is_none_stops_nobodys_reminder_and_counts_as_no_email(app, on, none):
+    manager = make_person("Morgan Dubois", email="morgan@city.example")
+    campaign = a_campaign()
+    owes(campaign, full_name="Ada Lovelace", email="ada@city.example")
+    owes(campaign, full_name="Bea Bad", email=none, manager_id=manager.id)
+
+    run = remind()
+
+    assert (run.reminded, run.without_mail, run.lists) == (2, 1, 1)
+    assert [mail.address for mail in mails()] == ["ada@city.example", "morgan@city.example"]
+    assert "Bea Bad" in mails("team-list")[0].text
+    assert "(no work email)" in mails("team-list")[0].text
+
+
+def test_a_managers_address_that_is_none_stops_no_other_list(app, on):
+    campaign = a_campaign()
+    for name, address in (("Al Bad", "n/a"), ("Morgan Dubois", "morgan@city.example")):
+        boss = make_person(name, email=address)
+        owes(campaign, full_name=f"Crew of {name}", email="", manager_id=boss.id)
+
+    run = remind()
+
+    assert (run.without_mail, run.lists) == (2, 1)
+    assert [mail.address for mail in mails()] == ["morgan@city.example"]
+    assert [each.full_name for each in lists.list_managers_without_mail()] == ["Al Bad"]
 
 
 def test_the_manager_is_told_once_after_so_many_days_in_one_list(app, on):

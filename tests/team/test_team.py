@@ -93,12 +93,23 @@ def test_a_person_is_nudged_once_a_day(morgan):
     assert [mail.name for mail in db.session.scalars(select(Mail))] == ["nudge", "nudge"]
 
 
-def test_who_has_no_work_email_cannot_be_nudged(morgan):
-    sam = member(morgan, email="")
+@pytest.mark.parametrize("none", ["", "n/a"])
+def test_who_has_no_work_email_cannot_be_nudged(morgan, sign_in, none):
+    sam = member(morgan, email=none)
     make_assignment(person=sam)
 
     with pytest.raises(Refused, match="no work email"):
         services.nudge(sam.id, by=identify(morgan), today=TODAY)
+    assert "No work email: tell them yourself" in sign_in(morgan).get("/team/").text
+
+
+def test_a_deputy_whose_address_is_none_stands_in_without_a_mail(morgan):
+    deputy = make_person("Acting Manager", email="n/a")
+
+    services.delegate(identify(morgan), username=deputy.username, until=TODAY, today=TODAY)
+
+    assert len(services.list_deputies(identify(morgan), today=TODAY)) == 1
+    assert db.session.scalars(select(Mail)).all() == []
 
 
 def test_somebody_of_another_team_cannot_be_nudged(morgan):
