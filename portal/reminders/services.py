@@ -222,7 +222,7 @@ def _duties(where: ColumnElement[bool]) -> list[Due]:
     rows = db.session.execute(
         select(Assignment.person_id, Assignment.id, Campaign.title, Assignment.due_on)
         .join(Campaign, Campaign.id == Assignment.campaign_id)
-        .where(where, *is_owed())
+        .where(where, *is_owed(), *is_running())
         .order_by(Assignment.due_on)
     )
     return [_due(row, db.today()) for row in rows]

@@ -11,7 +11,7 @@ from portal.mail.models import Mail
 from portal.people.services import identify
 from portal.team import services
 from portal.team.models import Delegation
-from tests.factories import make_assignment, make_attestation, make_hr, make_person
+from tests.factories import make_assignment, make_attestation, make_campaign, make_hr, make_person
 
 TODAY = date(2026, 11, 20)
 
@@ -101,6 +101,21 @@ def test_who_has_no_work_email_cannot_be_nudged(morgan, sign_in, none):
     with pytest.raises(Refused, match="no work email"):
         services.nudge(sam.id, by=identify(morgan), today=TODAY)
     assert "No work email: tell them yourself" in sign_in(morgan).get("/team/").text
+
+
+def test_nobody_is_nudged_for_a_campaign_that_is_closed(morgan):
+    sam = member(morgan)
+    closed = make_assignment(person=sam)
+    closed.campaign.closed_at = db.utc_now()
+
+    with pytest.raises(Refused, match="owes nothing"):
+        services.nudge(sam.id, by=identify(morgan), today=TODAY)
+    make_campaign(title="Open campaign")
+    services.nudge(sam.id, by=identify(morgan), today=TODAY)
+
+    text = db.session.scalars(select(Mail.text)).one()
+    assert "Open campaign" in text
+    assert "Small campaign" not in text
 
 
 def test_a_deputy_whose_address_is_none_stands_in_without_a_mail(morgan):
