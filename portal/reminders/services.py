@@ -101,6 +101,14 @@ def list_runs(limit: int = 30) -> Sequence[ReminderRun]:
     ).all()
 
 
+def find_given_up() -> date | None:
+    """The day whose reminders were given up, and for which no later day has made up."""
+    last_run = db.session.scalar(select(func.max(ReminderRun.day))) or date.min
+    parked = [each.item for each in jobs.list_parked() if each.job == REMIND.name]
+    day = max(map(date.fromisoformat, parked), default=last_run)
+    return day if day > last_run else None
+
+
 def count_due(today: date) -> int:
     """How many people a run on this day would still remind."""
     last_run = db.session.scalar(select(func.max(ReminderRun.day)).where(ReminderRun.day < today))

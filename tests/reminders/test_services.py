@@ -9,6 +9,7 @@ from portal.attestations import services as attestations
 from portal.campaigns import leaves
 from portal.campaigns.giving import FILL
 from portal.campaigns.models import Status
+from portal.jobs import Claim
 from portal.mail.models import Mail
 from portal.people.services import identify
 from portal.reminders import lists, services
@@ -337,6 +338,27 @@ def test_hr_sees_what_goes_out_today_and_what_went(app, on, sign_in):
     page = browser.get("/reminders/").text
     assert "Nobody gets a reminder today." in page
     assert "December 1, 2026" in page
+
+
+def given_up(day):
+    with db.transaction() as session:
+        now = db.utc_now()
+        session.add(Claim(job="remind", item=day.isoformat(), free_at=now, parked_at=now))
+
+
+def test_hr_reads_that_the_days_reminders_were_given_up_and_what_to_do(app, on, sign_in):
+    browser = sign_in(make_hr())
+    given_up(TUESDAY)
+
+    page = browser.get("/reminders/").text
+
+    assert "The reminders of December 1, 2026 could not be finished" in page
+    assert "portal doctor" in page
+
+    on(TUESDAY + timedelta(days=1))
+    remind(TUESDAY + timedelta(days=1))  # a later day makes up for it
+
+    assert "could not be finished" not in browser.get("/reminders/").text
 
 
 def test_a_record_that_is_signed_stops_the_messages(app, on):

@@ -53,6 +53,28 @@ def cells(path):
     ], sheet
 
 
+def test_a_file_that_was_given_up_says_so_on_its_page_and_can_be_asked_for_again(
+    harper, sign_in, monkeypatch, clock
+):
+    def breaks(*_what):
+        raise KeyError("oops")
+
+    make_assignment(person=make_person(), campaign=(campaign := make_campaign()))
+    monkeypatch.setitem(making._MAKERS, "people-csv", breaks)
+    export = make("people-csv", campaign, harper)
+    moment = db.utc_now()
+    for hour in range(jobs.MAX_FAILURES):
+        clock(moment + timedelta(hours=hour))
+        jobs.run_once(EXPORT)
+
+    page = sign_in(make_hr()).get(f"/reports/exports/{export.id}").text
+
+    assert "The file could not be made" in page
+    assert "portal doctor" in page
+    again = making.request_export("people-csv", campaign.id, Filters(), by=harper)
+    assert again.id != export.id
+
+
 def test_an_address_that_is_none_does_not_keep_a_file_from_who_asked_for_it(harper):
     db.session.get_one(Person, harper.id).email = "n/a"
     make_assignment(person=make_person(), campaign=(campaign := make_campaign()))
