@@ -20,6 +20,7 @@ def runs() -> ResponseReturnValue:
         runs=services.list_runs(),
         given_up=services.find_given_up(),
         without_mail=lists.list_managers_without_mail(),
+        unreached=lists.count_unreached(db.today()),
         waiting=services.count_due(db.today()),
         today=db.today(),
     )

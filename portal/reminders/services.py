@@ -52,23 +52,20 @@ def remind(today: date) -> ReminderRun:
         return done
     ids = _who_owes(due_dates, today)
     for at in range(0, len(ids), LOOK):
-        for batch in _batches(_read(ids[at : at + LOOK])):
+        people = _read(ids[at : at + LOOK])
+        for begin in range(0, len(people), BATCH):
             with db.transaction():
-                _remind(batch, due_dates, today)
+                _remind(people[begin : begin + BATCH], due_dates, today)
         jobs.renew(REMIND.name, today.isoformat())
-    while managers := lists.next_managers(today):
-        for batch in _batches(managers):
-            with db.transaction():
-                lists.tell(batch, today)
-            jobs.renew(REMIND.name, today.isoformat())
+    teams = lists.teams_to_tell(today)
+    for at in range(0, len(teams), BATCH):
+        with db.transaction():
+            lists.tell(dict(teams[at : at + BATCH]), today)
+        jobs.renew(REMIND.name, today.isoformat())
     with db.transaction() as session:
         run = ReminderRun(day=today, **_count(today))
         session.add(run)
     return run
-
-
-def _batches(people: Sequence[Person]) -> Iterable[Sequence[Person]]:
-    return (people[at : at + BATCH] for at in range(0, len(people), BATCH))
 
 
 def nudge(person: Person, *, by: UUID, today: date) -> bool:
@@ -161,8 +158,10 @@ def _who_owes(due_dates: list[tuple[UUID, date, int]], today: date) -> Sequence[
 
 
 def _read(ids: Sequence[UUID]) -> Sequence[Person]:
+    """Those of them who work here: the duties of who has left are ended a moment later."""
+    here = select(Person).where(Person.id.in_(ids), Person.left_on.is_(None))
     with db.reading() as session:
-        return session.scalars(select(Person).where(Person.id.in_(ids)).order_by(Person.id)).all()
+        return session.scalars(here.order_by(Person.id)).all()
 
 
 def _remind(people: Sequence[Person], due_dates: list[tuple[UUID, date, int]], today: date) -> None:

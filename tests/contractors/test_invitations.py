@@ -270,9 +270,15 @@ def test_the_sponsor_is_told_once_before_the_end(app, guest, harper, avery, cloc
     assert "Jo Kowalczyk" in told.subject
 
 
-def test_a_sponsor_whose_address_is_none_stops_no_other_warning(app, guest, harper, avery, clock):
+@pytest.mark.parametrize("how", ["address", "gone"])
+def test_a_sponsor_whom_no_mail_reaches_stops_no_other_warning(
+    app, guest, harper, avery, clock, how
+):
     invited(guest, harper)
-    avery.email = "n/a"
+    if how == "address":
+        avery.email = "n/a"
+    else:
+        avery.left_on = db.today()
     clock(db.utc_now() + timedelta(days=77))
     work(WARNINGS)
 

@@ -144,6 +144,28 @@ def test_a_deputy_sees_the_team_up_to_the_last_day(morgan):
     assert "Morgan Dubois asked" in db.session.scalars(select(Mail.text)).one()
 
 
+@pytest.mark.parametrize("who", ["morgan", "deputy"])
+def test_a_delegation_ends_when_either_of_the_two_has_left(morgan, who):
+    make_assignment(person=member(morgan))
+    deputy = make_person("Acting Manager")
+    services.delegate(identify(morgan), username=deputy.username, until=TODAY, today=TODAY)
+
+    (morgan if who == "morgan" else deputy).left_on = TODAY
+
+    assert names(deputy) == []
+    assert not services.leads_a_team(identify(deputy), today=TODAY)
+    assert services.list_deputies(identify(morgan), today=TODAY) == []
+
+
+def test_a_username_that_was_given_anew_names_who_works_here(morgan):
+    make_person("Gone Namesake", username="jo.smith", left_on=TODAY)
+    here = make_person("New Namesake", username="jo.smith")
+
+    kept = services.delegate(identify(morgan), username="jo.smith", until=TODAY, today=TODAY)
+
+    assert kept.deputy_id == here.id
+
+
 def test_ending_a_delegation_takes_the_team_away(morgan):
     make_assignment(person=member(morgan))
     deputy = make_person("Acting Manager")
@@ -165,22 +187,27 @@ def test_a_delegation_is_ended_by_who_made_it(morgan):
 
 
 @pytest.mark.parametrize(
-    ("username", "days", "words"),
+    ("username", "days", "field", "words"),
     [
-        ("nobody.here", 0, "Nobody has this username"),
-        (None, 0, "other than yourself"),
-        ("deputy", -1, "from today on"),
+        ("nobody.here", 0, "username", "Nobody has this username"),
+        (None, 0, "username", "other than yourself"),
+        ("gone", 0, "username", "Gone Person does not work here any more"),
+        ("deputy", -1, "until", "from today on"),
+        ("deputy", 367, "until", "within a year"),
     ],
 )
-def test_a_deputy_that_cannot_be_is_said_beside_the_field(morgan, sign_in, username, days, words):
+def test_a_deputy_that_cannot_be_is_said_beside_the_field(
+    morgan, sign_in, username, days, field, words
+):
     make_person("Deputy Person", username="deputy")
+    make_person("Gone Person", username="gone", left_on=TODAY)
     day = db.today() + timedelta(days=days)
     browser = sign_in(morgan)
     data = {"username": username or morgan.username, "until": day.isoformat()}
 
     page = browser.post("/team/deputy", data=data).text
 
-    assert words in page
+    assert words in page.partition(f'id="{field}-error"')[2].partition("</p>")[0]
     assert f'value="{data["username"]}"' in page
     assert db.session.scalars(select(Delegation)).all() == []
 
