@@ -141,8 +141,10 @@ def get_mail(mail_id: UUID) -> Mail:
 
 
 def try_again(mail: Mail, *, by: UUID) -> None:
-    """Queue a refused mail anew. Refuses one that was sent or still waits."""
+    """Queue a refused mail anew. Refuses one that was sent, still waits, or was let go."""
     db.session.refresh(mail, with_for_update=True)
+    if not mail.text:
+        raise Refused(_("The words of this mail were let go with the duties that it named."))
     if mail.refused_at is None:
         raise Refused(_("This mail was not refused."))
     mail.refused_at, mail.next_try_at, mail.tries = None, None, 0
