@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Select, exists, func, select, update
+from sqlalchemy.orm import aliased
 
 from portal import db
 from portal.campaigns.models import Assignment, Campaign
@@ -33,34 +34,38 @@ def teams_to_tell(today: date) -> list[tuple[UUID, list[UUID]]]:
 
     A manager who works here gets their own; else it is on that of the next above who does.
     """
+    teams: dict[UUID, list[UUID]] = {}
     with db.reading() as session:
-        heads = _heads()
         people = _listed(today).with_only_columns(Assignment.person_id)
-        listed = set(session.scalars(_leads().where(Person.id.in_(people))))
         lists_today = (Reminder.on == today, Reminder.kind == LIST)
         told = set(session.scalars(select(Reminder.person_id).where(*lists_today)))
-    teams: dict[UUID, list[UUID]] = {}
-    for manager_id, head in heads.items():
-        if manager_id in listed and head is not None and head not in told:
-            teams.setdefault(head, []).append(manager_id)
+        gone = _gone()
+        for manager_id in session.scalars(_leads().where(Person.id.in_(people))):
+            head = _head(manager_id, gone)
+            if manager_id is not None and head is not None and head not in told:
+                teams.setdefault(head, []).append(manager_id)
     return sorted(teams.items())
 
 
 def list_managers_without_mail() -> Sequence[Person]:
     """Managers whose people owe something, and whom no list can be mailed to; by name."""
-    heads = _heads()
-    mute = set(
-        db.session.scalars(
-            select(Person.id).where(
-                Person.id.in_(_leads()), Person.left_on.is_(None), ~mail.has_address(Person.email)
-            )
-        )
+    mute = select(Person.id).where(
+        Person.id.in_(_leads()), Person.left_on.is_(None), ~mail.has_address(Person.email)
     )
-    theirs = Person.manager_id.in_([each for each, head in heads.items() if head in mute])
-    owing = set(
-        db.session.scalars(_owed().where(theirs).with_only_columns(Person.manager_id).distinct())
+    heads: dict[UUID, UUID | None] = {each: each for each in db.session.scalars(mute)}
+    gone = _gone()
+    heads |= {each: head for each in gone if (head := _head(each, gone)) in heads}
+    people = aliased(Person)
+    owing = exists().where(
+        people.manager_id == Person.id,
+        people.left_on.is_(None),
+        Assignment.person_id == people.id,
+        Campaign.id == Assignment.campaign_id,
+        *is_running(),
+        *is_owed(),
     )
-    found = {head for each, head in heads.items() if each in owing}
+    owe = db.session.scalars(select(Person.id).where(Person.id.in_(heads), owing))
+    found = {heads[each] for each in owe}
     return db.session.scalars(
         select(Person).where(Person.id.in_(found)).order_by(Person.sort_name)
     ).all()
@@ -68,10 +73,19 @@ def list_managers_without_mail() -> Sequence[Person]:
 
 def unreached(today: date) -> Select[UUID]:
     """Duties that no list names: late or without email, and nobody above the person works here."""
-    nobody = [each for each, head in _heads().items() if head is None]
-    return _owed().where(
-        Person.manager_id.is_(None) | Person.manager_id.in_(nobody),
-        (Assignment.due_on < today) | ~mail.has_address(Person.email),
+    gone = _gone()
+    nobody = [each for each in gone if _head(each, gone) is None]
+    return (
+        select(Assignment.id)
+        .join(Campaign, Campaign.id == Assignment.campaign_id)
+        .join(Person, Person.id == Assignment.person_id)
+        .where(
+            *is_running(),
+            *is_owed(),
+            Person.left_on.is_(None),
+            Person.manager_id.is_(None) | Person.manager_id.in_(nobody),
+            (Assignment.due_on < today) | ~mail.has_address(Person.email),
+        )
     )
 
 
@@ -134,38 +148,27 @@ def tell(teams: Mapping[UUID, Sequence[UUID]], today: date) -> None:
 
 
 def _leads() -> Select[UUID | None]:
-    return select(Person.manager_id).distinct()
+    return select(Person.manager_id).where(Person.manager_id.is_not(None)).distinct()
 
 
-def _heads() -> dict[UUID, UUID | None]:
-    """Manager -> who gets the list of their people; None where nobody above works here.
-
-    A loop in the directory ends here.
-    """
-    managers = {
-        row.id: row
-        for row in db.session.execute(
-            select(Person.id, Person.manager_id, Person.left_on).where(Person.id.in_(_leads()))
-        )
-    }
-    heads: dict[UUID, UUID | None] = {}
-    for manager_id in managers:
-        head, seen = managers.get(manager_id), set()
-        while head is not None and head.left_on is not None and head.id not in seen:
-            seen.add(head.id)
-            head = managers.get(head.manager_id)
-        heads[manager_id] = head.id if head is not None and head.left_on is None else None
-    return heads
-
-
-def _owed() -> Select[UUID]:
-    """Duties that people who work here owe in campaigns that run."""
-    return (
-        select(Assignment.id)
-        .join(Campaign, Campaign.id == Assignment.campaign_id)
-        .join(Person, Person.id == Assignment.person_id)
-        .where(*is_running(), *is_owed(), Person.left_on.is_(None))
+def _gone() -> dict[UUID, UUID | None]:
+    """Managers who have left, each with who is above them: few of many."""
+    left = select(Person.id, Person.manager_id).where(
+        Person.left_on.is_not(None), Person.id.in_(_leads())
     )
+    return {row.id: row.manager_id for row in db.session.execute(left)}
+
+
+def _head(manager_id: UUID | None, gone: Mapping[UUID, UUID | None]) -> UUID | None:
+    """Who gets the list of a manager's people: the first who works here, from them upward.
+
+    None where there is nobody; a loop in the directory ends here.
+    """
+    seen: set[UUID] = set()
+    while manager_id is not None and manager_id in gone and manager_id not in seen:
+        seen.add(manager_id)
+        manager_id = gone[manager_id]
+    return None if manager_id in seen else manager_id
 
 
 def _listed(today: date) -> Select[*tuple[Any, ...]]:
