@@ -110,12 +110,14 @@ def tell(teams: Mapping[UUID, Sequence[UUID]], today: date) -> None:
         found.setdefault(head_of[row.manager_id], []).append(row)
     deputies = deputies_of(found, today=today)
     told: list[UUID] = []
+    mails: list[dict[str, Any]] = []
     for head in db.session.scalars(select(Person).where(Person.id.in_(found))).all():
         rows = found[head.id]
-        both = [head, *deputies.get(head.id, ())]
-        readers = [each for each in both if mail.is_address(each.email)]
-        for reader in readers:
-            mail.queue_mail(
+        late = [
+            Late(row.full_name, row.title, row.due_on, mail.is_address(row.email)) for row in rows
+        ]
+        written = [
+            mail.write_among_many(
                 "team-list",
                 to=reader.id,
                 address=reader.email,
@@ -123,13 +125,13 @@ def tell(teams: Mapping[UUID, Sequence[UUID]], today: date) -> None:
                 language=settings.language_for(reader.language),
                 full_name=reader.full_name,
                 manager="" if reader is head else head.full_name,
-                people=[
-                    Late(row.full_name, row.title, row.due_on, mail.is_address(row.email))
-                    for row in rows
-                ],
+                people=late,
                 link=f"{settings.base_url}/team/",
             )
-        if readers:
+            for reader in (head, *deputies.get(head.id, ()))
+        ]
+        if any(written):
+            mails += filter(None, written)
             told += [row.id for row in rows if row.due_on < today]
             db.session.add(
                 Reminder(
@@ -140,6 +142,7 @@ def tell(teams: Mapping[UUID, Sequence[UUID]], today: date) -> None:
                     by_mail=True,
                 )
             )
+    mail.queue_mails(mails)
     db.session.execute(
         update(Assignment)
         .where(Assignment.id.in_(told), Assignment.escalated_on.is_(None))

@@ -87,7 +87,7 @@ def nudge(person: Person, *, by: UUID, today: date) -> bool:
         )
     )
     db.session.flush()
-    mail.queue_mails([_write(NUDGE, person, duties, today)])
+    mail.queue_mail(NUDGE, **_words(NUDGE, person, duties, today))
     return True
 
 
@@ -177,6 +177,10 @@ def _remind(people: Sequence[Person], due_dates: list[tuple[UUID, date, int]], t
         duties = [_due(row, today) for row in found.get(person.id, ())]
         if not duties:
             continue
+        in_order = sorted(duties, key=lambda each: each.due_on)
+        written = mail.write_among_many(REMINDER, **_words(REMINDER, person, in_order, today))
+        if written is not None:
+            mails.append(written)
         named += [duty.id for duty in duties]
         rows.append(
             {
@@ -184,12 +188,9 @@ def _remind(people: Sequence[Person], due_dates: list[tuple[UUID, date, int]], t
                 "on": today,
                 "kind": REMINDER,
                 "assignments": [str(duty.id) for duty in duties],
-                "by_mail": mail.is_address(person.email),
+                "by_mail": written is not None,
             }
         )
-        if mail.is_address(person.email):
-            in_order = sorted(duties, key=lambda each: each.due_on)
-            mails.append(_write(REMINDER, person, in_order, today))
     mail.queue_mails(mails)
     if rows:
         db.session.execute(insert(Reminder), rows)
@@ -200,20 +201,18 @@ def _remind(people: Sequence[Person], due_dates: list[tuple[UUID, date, int]], t
         )
 
 
-def _write(name: str, person: Person, duties: Sequence[Due], today: date) -> dict[str, Any]:
-    settings = db.settings()
+def _words(name: str, person: Person, duties: Sequence[Due], today: date) -> dict[str, Any]:
     first = duties[0]
-    return mail.write(
-        name,
-        to=person.id,
-        address=person.email,
-        key=f"{name}:{person.id}:{today}",
-        language=settings.language_for(person.language),
-        event=None if first.is_overdue else _event(first),
-        full_name=person.full_name,
-        duties=duties,
-        first=first,
-    )
+    return {
+        "to": person.id,
+        "address": person.email,
+        "key": f"{name}:{person.id}:{today}",
+        "language": db.settings().language_for(person.language),
+        "event": None if first.is_overdue else _event(first),
+        "full_name": person.full_name,
+        "duties": duties,
+        "first": first,
+    }
 
 
 def _event(duty: Due) -> dict[str, str]:

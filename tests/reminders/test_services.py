@@ -192,6 +192,35 @@ def test_a_managers_address_that_is_none_stops_no_other_list(app, on):
     assert [each.full_name for each in lists.list_managers_without_mail()] == ["Al Bad"]
 
 
+def test_words_that_fail_for_one_person_stop_nobody_elses_mail(app, on, monkeypatch):
+    """A translation may ask for a word that it is not given."""
+    real = services.mail.write
+
+    def write(name, **words):
+        if words["full_name"].startswith("Bad"):
+            raise KeyError("nom")
+        return real(name, **words)
+
+    campaign = a_campaign()
+    for each in ("Bad Boss", "Morgan Dubois"):
+        manager = boss(each)
+        for name in ("Bad", "Good"):
+            full_name, address = f"{name} Of {each}", f"{name}@city.example"
+            owes(campaign, full_name=full_name, email=address, manager_id=manager.id)
+    monkeypatch.setattr(services.mail, "write", write)
+
+    run = remind()
+
+    assert (run.reminded, run.without_mail, run.lists) == (4, 2, 1)
+    told = [(mail.name, mail.address) for mail in mails()]
+    assert told == [
+        ("reminder", "Good@city.example"),
+        ("reminder", "Good@city.example"),
+        ("team-list", "morgan@city.example"),
+    ]
+    assert "Bad Of Morgan Dubois" in mails("team-list")[0].text
+
+
 def boss(name, **facts):
     facts.setdefault("email", f"{name.partition(' ')[0].lower()}@city.example")
     return make_person(name, **facts)
