@@ -19,9 +19,11 @@ def examine(settings: Settings) -> list[str]:
         waiting = len(EVIDENCE.due(MOST))
         if waiting:
             found.append(f"{waiting} signatures have no sealed PDF yet. The worker makes them.")
-        parked = jobs.count_parked()
-        if parked:
-            found.append(f"{parked} items of work were given up. See the log, then: portal retry.")
+        for each in jobs.list_parked():
+            why = each.last_error.partition("\n")[0]
+            found.append(
+                f"{each.job} {each.item} was given up: {why}. When that is mended: portal retry."
+            )
         if not jobs.is_alive():
             found.append("No worker is running. Start: flask --app wsgi portal work")
     ends = seal.load(settings).expires_at

@@ -40,13 +40,15 @@ MAX_FAILURES = 8
 class Job:
     """One kind of work. `due(n)` lists at most n ids; `do(id)` may be repeated.
 
-    `every`: seconds to wait before asking again where nothing was due.
+    `every`: seconds to wait before asking again where nothing was due. `gave_up(id)` notes what
+    follows for the fact, in the transaction that parks it.
     """
 
     name: str
     due: Callable[[int], Sequence[str]]
     do: Callable[[str], None]
     every: float = 0
+    gave_up: Callable[[str], None] = lambda item: None
 
 
 class Claim(Base):
@@ -176,11 +178,11 @@ def keep_done(job: str, item: str) -> None:
         )
 
 
-def count_parked() -> int:
-    """How many items were given up."""
+def list_parked() -> Sequence[Claim]:
+    """What was given up, each with its last error."""
     return db.session.scalars(
-        select(func.count()).select_from(Claim).where(Claim.parked_at.is_not(None))
-    ).one()
+        select(Claim).where(Claim.parked_at.is_not(None)).order_by(Claim.job, Claim.item)
+    ).all()
 
 
 def retry_parked() -> int:
@@ -213,21 +215,21 @@ def _attempt(job: Job, item: str) -> int:
         job.do(item)
     except Exception as fault:
         log.exception("%s %s failed", job.name, item)
-        _note_failure(job.name, item, f"{type(fault).__name__}: {fault}")
+        _note_failure(job, item, f"{type(fault).__name__}: {fault}")
         return 0
     keep_done(job.name, item)
     return 1
 
 
-def _note_failure(job: str, item: str, error: str) -> None:
+def _note_failure(job: Job, item: str, error: str) -> None:
     now = utc_now()
     with db.transaction() as session:
-        kept = session.get(Claim, (job, item))
+        kept = session.get(Claim, (job.name, item))
         failures = kept.failures + 1 if kept else 1
         wait = timedelta(seconds=2**failures * random.uniform(0.5, 1))  # noqa: S311 - jitter
         session.merge(
             Claim(
-                job=job,
+                job=job.name,
                 item=item,
                 free_at=now + wait,
                 failures=failures,
@@ -235,6 +237,8 @@ def _note_failure(job: str, item: str, error: str) -> None:
                 parked_at=now if failures >= MAX_FAILURES else None,
             )
         )
+        if failures >= MAX_FAILURES:
+            job.gave_up(item)
 
 
 def _beat(worker: str) -> None:

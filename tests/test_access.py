@@ -111,6 +111,7 @@ FOR_HR = {
     "attestations.paper_form",
     "attestations.refusal",
     "reminders.runs",
+    "team.unreached",
     "people.shared_devices",
     "retention.overview",
     "retention.period",
@@ -206,8 +207,8 @@ def city(app):
     deputy = team.delegate(
         identify(people["manager"]),
         username=people["hr"].username,
-        until=day,
-        today=date(2026, 1, 1),
+        until=db.today(),
+        today=db.today(),
     )
     queue_mail("deputy", to=None, address="a@city.example", key="k", language="en", **MAIL)
     leave = leaves.begin_leave(owner.id, begins_on=day, ends_on=None, reason="Later.", by=by)

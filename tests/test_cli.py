@@ -15,6 +15,7 @@ from portal.app import create_app
 from portal.attestations import sealing
 from portal.attestations.models import Attestation, Evidence
 from portal.campaigns.models import Assignment, Campaign, Status
+from portal.jobs import Claim
 from portal.people.models import Person
 from tests import servers
 from tests.conftest import ROOT
@@ -215,6 +216,26 @@ def test_the_doctor_names_what_is_missing_and_changes_nothing(run):
     assert "1 signatures have no sealed PDF yet" in said
     assert "No worker is running" in said
     assert db.session.scalar(select(func.count()).select_from(Evidence)) == 0
+
+
+def test_the_doctor_says_what_was_given_up_and_why(run):
+    with db.transaction() as session:
+        session.add(
+            Claim(
+                job="remind",
+                item="2026-12-01",
+                free_at=db.utc_now(),
+                failures=8,
+                last_error="OSError: the disk is full\nand more",
+                parked_at=db.utc_now(),
+            )
+        )
+
+    said, code = run("doctor")
+
+    assert code == 1
+    assert "remind 2026-12-01 was given up: OSError: the disk is full. " in said
+    assert "portal retry" in said
 
 
 def test_a_backup_holds_what_was_committed_and_can_be_opened(run, tmp_path):

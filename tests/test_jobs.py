@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -104,7 +105,7 @@ def test_after_eight_failures_an_item_is_parked_until_someone_frees_it(app, work
         jobs.run_once(work.job)
     claim = db.session.scalars(select(Claim)).one()
     assert (claim.failures, claim.last_error) == (8, "OSError: the disk is full")
-    assert jobs.count_parked() == 1
+    assert [each.item for each in jobs.list_parked()] == ["a"]
     db.finish(keep=False)
 
     with db.transaction():
@@ -113,6 +114,19 @@ def test_after_eight_failures_an_item_is_parked_until_someone_frees_it(app, work
     jobs.run_once(work.job)
 
     assert work.done == ["a"]
+
+
+def test_what_follows_from_giving_up_is_noted_with_it(app, work, clock):
+    given_up = []
+    work.fails, work.waiting = {"a"}, {"a"}
+    job = replace(work.job, gave_up=given_up.append)
+    moment = db.utc_now()
+    for hour in range(jobs.MAX_FAILURES):
+        assert given_up == []
+        clock(moment + timedelta(hours=hour))
+        jobs.run_once(job)
+
+    assert given_up == ["a"]
 
 
 def test_a_worker_gives_signs_of_life_and_takes_them_back_when_it_stops(app, work, clock):

@@ -57,6 +57,7 @@ PAGES = [
     "/team/?show=all",
     "/team/crew-list",
     "/team/deputy",
+    "/team/unreached",
 ]
 FEW, MANY = 3, 60
 

@@ -100,7 +100,7 @@ def _warn(key: str) -> None:
         if person is None or person.sponsor_id is None:
             return
         sponsor = session.get_one(Person, person.sponsor_id)
-        if not sponsor.email:
+        if sponsor.left_on is not None or not mail.is_address(sponsor.email):
             return  # the list of contractors says it
         mail.queue_mail(
             "contract-ends",

@@ -29,7 +29,7 @@ MOST_TRIES = 10
 def send_link(person: Person, *, by: Identity) -> None:
     """Mail a new link; older ones end. Refuses who has no address, whose contract is over,
     and whom the directory knows."""
-    if not person.email:
+    if not mail.is_address(person.email):
         raise Refused(_("There is no email address. Print a letter instead."))
     invitation, _token = _new_link(person, by_mail=True, by=by)
     mail.queue_mail(

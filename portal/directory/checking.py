@@ -15,6 +15,7 @@ from ldap3.core.exceptions import LDAPException, LDAPInvalidDnError, LDAPInvalid
 
 from portal import db
 from portal.directory.sync_plan import is_excluded
+from portal.mail import services as mail
 from portal.people import local
 from portal.people.directory import AccountClosed, Entry, Misbehaving, Unreachable
 from portal.people.door import Door
@@ -229,6 +230,14 @@ def _check_people(door: Door, people: list[Entry]) -> Iterator[Check]:
         remedy = _("Look at this field in ATTR_MAP.") if full < HALF else ""
         said = _("%(full)s%% of people have it.", full=full)
         yield Check("look" if remedy else "good", name.removesuffix("_dn"), said, remedy)
+    unmailable = [e.username for e in people if e.email and not mail.is_address(e.email)]
+    if unmailable:
+        yield Check(
+            "look",
+            _("Email addresses that are none"),
+            ", ".join(unmailable[:20]),
+            _("Correct them in the directory: until then these people count as without email."),
+        )
     closed = sum(1 for entry in people if entry.is_closed)
     filtered = [entry.username for entry in people if is_excluded(entry, door.excluded)]
     yield Check("good", _("Closed accounts"), str(closed))

@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 
 from portal import db
 from portal.config import Role
+from portal.mail import services as mail
 from portal.people.directory import Entry, Misbehaving
 from portal.people.door import Door
 from portal.people.registering import HISTORY, facts_of, roles_of
@@ -68,6 +69,9 @@ class Plan:
         for each, row in rows.items():
             if row["left_on"] is None and each not in people:
                 self._miss(row)
+        for entry in entries:
+            if entry.email and not mail.is_address(entry.email) and not entry.is_closed:
+                self._say("unmailable", entry.full_name, after=entry.email)
         return self
 
     def _facts(self, entry: Entry, scope: str = "") -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Queues mail in the transaction of its cause, and finds what became of it."""
 
+import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
@@ -13,6 +14,7 @@ from flask_babel import gettext as _
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from sqlalchemy import ColumnElement, and_, func, select
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import InstrumentedAttribute
 
 from portal import db
 from portal.audit import services as audit
@@ -21,9 +23,13 @@ from portal.documents import dates
 from portal.errors import NotFound, Refused
 from portal.mail.models import Mail
 
+log = logging.getLogger(__name__)
+
 PER_PAGE = 50
 STATES = ("queued", "retrying", "sent", "refused")
-_ADDRESS = re.compile(r"[^\s@<>,;\"]+@[^\s@<>,;\"]+")
+_ATOMS = r"[^\s@<>()\[\]:;,.\\\"]+(\.[^\s@<>()\[\]:;,.\\\"]+)*"
+_ADDRESS = re.compile(rf"{_ATOMS}@{_ATOMS}")
+LONGEST_ADDRESS = 320
 
 
 def queue_mail(name: str, **words: Any) -> bool:
@@ -59,9 +65,10 @@ def write(
 
     `key` tells its cause: a second mail with the same key is not queued. `event` (uid, title,
     due_on, link) goes along as a calendar file. `secret` names a link of `LINKS`, which takes
-    the place of LINK_MARK when the mail is sent. Raises ValueError for an address that is none.
+    the place of LINK_MARK when the mail is sent. Raises ValueError for an address that is none:
+    whoever queues asks `is_address` first, and treats such a person as one without mail.
     """
-    if not _ADDRESS.fullmatch(address):
+    if not is_address(address):
         raise ValueError("This is no mail address.")
     settings = db.settings()
     subject, body = _templates(name, language, settings.translations_dir)
@@ -83,6 +90,17 @@ def write(
     }
 
 
+def write_among_many(name: str, **words: Any) -> dict[str, Any] | None:
+    """As `write`; None where there is no address, or the words fail: nobody else's mail waits."""
+    if not is_address(words["address"]):
+        return None
+    try:
+        return write(name, **words)
+    except Exception:  # a translation, say, that asks for a word which it is not given
+        log.exception("the mail %s to %s could not be written", name, words["to"])
+        return None
+
+
 LINKS: dict[str, Callable[[str], str]] = {}
 """Makers of secret links, by the first word of `Mail.link`. What they make is in no table."""
 
@@ -98,8 +116,13 @@ def fill_link(mail: Mail) -> str:
 
 
 def is_address(text: str) -> bool:
-    """Whether mail can go there, as far as its form tells."""
-    return bool(_ADDRESS.fullmatch(text))
+    """Whether mail can go there, as far as its form tells: people write "n/a", and two at once."""
+    return len(text) <= LONGEST_ADDRESS and bool(_ADDRESS.fullmatch(text))
+
+
+def has_address(text: InstrumentedAttribute[str]) -> ColumnElement[bool]:
+    """The same, asked of the database."""
+    return text.regexp_match(rf"\A{_ADDRESS.pattern}\Z")
 
 
 def list_mails(*, state: str, search: str, page: int) -> list[Mail]:
@@ -132,8 +155,10 @@ def get_mail(mail_id: UUID) -> Mail:
 
 
 def try_again(mail: Mail, *, by: UUID) -> None:
-    """Queue a refused mail anew. Refuses one that was sent or still waits."""
+    """Queue a refused mail anew. Refuses one that was sent, still waits, or was let go."""
     db.session.refresh(mail, with_for_update=True)
+    if not mail.text:
+        raise Refused(_("The words of this mail were let go with the duties that it named."))
     if mail.refused_at is None:
         raise Refused(_("This mail was not refused."))
     mail.refused_at, mail.next_try_at, mail.tries = None, None, 0

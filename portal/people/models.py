@@ -118,6 +118,23 @@ class RoleGrant(Base):
     maker: Mapped[Person | None] = relationship(foreign_keys=made_by)
 
 
+class Delegation(Base):
+    """An acting manager: sees the team of another, up to and including a day."""
+
+    __tablename__ = "delegations"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    manager_id: Mapped[UUID] = mapped_column(ForeignKey("people.id"), index=True)
+    deputy_id: Mapped[UUID] = mapped_column(ForeignKey("people.id"), index=True)
+    until: Mapped[date]
+    by_id: Mapped[UUID] = mapped_column(ForeignKey("people.id"))
+    at: Mapped[datetime] = mapped_column(default=utc_now)
+    ended_at: Mapped[datetime | None]
+
+    manager: Mapped[Person] = relationship(foreign_keys=manager_id)
+    deputy: Mapped[Person] = relationship(foreign_keys=deputy_id)
+
+
 class LocalAccount(Base):
     """The password of a person whom the directory does not know; its second step, if any."""
 

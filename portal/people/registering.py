@@ -13,6 +13,7 @@ from sqlalchemy.orm import aliased
 from portal import db
 from portal.audit import services as audit
 from portal.config import Role
+from portal.mail import services as mail
 from portal.people.directory import Entry
 from portal.people.door import Door
 from portal.people.models import Person, PersonChange, RoleGrant, Session
@@ -152,7 +153,7 @@ def facts_of(door: Door, entry: Entry, *, scope: str = "", vouches: bool = False
         "full_name": entry.full_name[:200],
         "family_name": entry.family_name[:200],
         "sort_name": sort_name(entry.full_name, entry.family_name),
-        "email": entry.email[:320],
+        "email": entry.email if mail.is_address(entry.email) else "",
         "language": entry.language,
         "department": entry.department[:200],
         "job_title": entry.job_title[:200],

@@ -19,7 +19,7 @@ class Reminder(Base):
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
     person_id: Mapped[UUID] = mapped_column(ForeignKey("people.id"))
     on: Mapped[date]
-    kind: Mapped[str] = mapped_column(String(20))  # reminder | nudge | list, to a manager
+    kind: Mapped[str] = mapped_column(String(20))  # reminder | nudge | list, of a manager
     assignments: Mapped[list[Any]] = mapped_column(JSON)  # ids of the duties
     by_mail: Mapped[bool]  # False: no work email, so it is on the manager's list
     by_id: Mapped[UUID | None] = mapped_column(ForeignKey("people.id"))  # who nudged

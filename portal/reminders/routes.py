@@ -18,7 +18,9 @@ def runs() -> ResponseReturnValue:
     return render_template(
         "reminders/runs.html",
         runs=services.list_runs(),
+        given_up=services.find_given_up(),
         without_mail=lists.list_managers_without_mail(),
+        unreached=lists.count_unreached(db.today()),
         waiting=services.count_due(db.today()),
         today=db.today(),
     )

@@ -1,8 +1,8 @@
 """Reminds people of what is due, and tells managers who is late.
 
 One message per person and day, however many duties; none to who has finished in the meantime, is
-released or on leave; none on weekends and holidays. Who has no work email is on their manager's
-list instead. Mail is queued in the transaction that notes the reminder.
+released or on leave; none on weekends and holidays. Who has no work email, or an address that is
+none, is on their manager's list instead. Mail is queued in the transaction that notes the reminder.
 """
 
 from collections.abc import Iterable, Sequence
@@ -52,23 +52,20 @@ def remind(today: date) -> ReminderRun:
         return done
     ids = _who_owes(due_dates, today)
     for at in range(0, len(ids), LOOK):
-        for batch in _batches(_read(ids[at : at + LOOK])):
+        people = _read(ids[at : at + LOOK])
+        for begin in range(0, len(people), BATCH):
             with db.transaction():
-                _remind(batch, due_dates, today)
+                _remind(people[begin : begin + BATCH], due_dates, today)
         jobs.renew(REMIND.name, today.isoformat())
-    while managers := lists.next_managers(today):
-        for batch in _batches(managers):
-            with db.transaction():
-                lists.tell(batch, today)
-            jobs.renew(REMIND.name, today.isoformat())
+    teams = lists.teams_to_tell(today)
+    for at in range(0, len(teams), BATCH):
+        with db.transaction():
+            lists.tell(dict(teams[at : at + BATCH]), today)
+        jobs.renew(REMIND.name, today.isoformat())
     with db.transaction() as session:
         run = ReminderRun(day=today, **_count(today))
         session.add(run)
     return run
-
-
-def _batches(people: Sequence[Person]) -> Iterable[Sequence[Person]]:
-    return (people[at : at + BATCH] for at in range(0, len(people), BATCH))
 
 
 def nudge(person: Person, *, by: UUID, today: date) -> bool:
@@ -77,7 +74,7 @@ def nudge(person: Person, *, by: UUID, today: date) -> bool:
     Returns False when they were nudged today already, owe nothing or have no work email.
     """
     duties = _duties(Assignment.person_id == person.id)
-    if not duties or not person.email or _has_reminder(person.id, today, NUDGE):
+    if not duties or not mail.is_address(person.email) or _has_reminder(person.id, today, NUDGE):
         return False
     db.session.add(
         Reminder(
@@ -90,7 +87,7 @@ def nudge(person: Person, *, by: UUID, today: date) -> bool:
         )
     )
     db.session.flush()
-    mail.queue_mails([_write(NUDGE, person, duties, today)])
+    mail.queue_mail(NUDGE, **_words(NUDGE, person, duties, today))
     return True
 
 
@@ -99,6 +96,14 @@ def list_runs(limit: int | None = 30) -> Sequence[ReminderRun]:
     return db.session.scalars(
         select(ReminderRun).order_by(ReminderRun.day.desc()).limit(limit)
     ).all()
+
+
+def find_given_up() -> date | None:
+    """The day whose reminders were given up, and for which no later day has made up."""
+    last_run = db.session.scalar(select(func.max(ReminderRun.day))) or date.min
+    parked = [each.item for each in jobs.list_parked() if each.job == REMIND.name]
+    day = max(map(date.fromisoformat, parked), default=last_run)
+    return day if day > last_run else None
 
 
 def count_due(today: date) -> int:
@@ -153,8 +158,10 @@ def _who_owes(due_dates: list[tuple[UUID, date, int]], today: date) -> Sequence[
 
 
 def _read(ids: Sequence[UUID]) -> Sequence[Person]:
+    """Those of them who work here: the duties of who has left are ended a moment later."""
+    here = select(Person).where(Person.id.in_(ids), Person.left_on.is_(None))
     with db.reading() as session:
-        return session.scalars(select(Person).where(Person.id.in_(ids)).order_by(Person.id)).all()
+        return session.scalars(here.order_by(Person.id)).all()
 
 
 def _remind(people: Sequence[Person], due_dates: list[tuple[UUID, date, int]], today: date) -> None:
@@ -170,6 +177,10 @@ def _remind(people: Sequence[Person], due_dates: list[tuple[UUID, date, int]], t
         duties = [_due(row, today) for row in found.get(person.id, ())]
         if not duties:
             continue
+        in_order = sorted(duties, key=lambda each: each.due_on)
+        written = mail.write_among_many(REMINDER, **_words(REMINDER, person, in_order, today))
+        if written is not None:
+            mails.append(written)
         named += [duty.id for duty in duties]
         rows.append(
             {
@@ -177,12 +188,9 @@ def _remind(people: Sequence[Person], due_dates: list[tuple[UUID, date, int]], t
                 "on": today,
                 "kind": REMINDER,
                 "assignments": [str(duty.id) for duty in duties],
-                "by_mail": bool(person.email),
+                "by_mail": written is not None,
             }
         )
-        if person.email:
-            in_order = sorted(duties, key=lambda each: each.due_on)
-            mails.append(_write(REMINDER, person, in_order, today))
     mail.queue_mails(mails)
     if rows:
         db.session.execute(insert(Reminder), rows)
@@ -193,20 +201,18 @@ def _remind(people: Sequence[Person], due_dates: list[tuple[UUID, date, int]], t
         )
 
 
-def _write(name: str, person: Person, duties: Sequence[Due], today: date) -> dict[str, Any]:
-    settings = db.settings()
+def _words(name: str, person: Person, duties: Sequence[Due], today: date) -> dict[str, Any]:
     first = duties[0]
-    return mail.write(
-        name,
-        to=person.id,
-        address=person.email,
-        key=f"{name}:{person.id}:{today}",
-        language=settings.language_for(person.language),
-        event=None if first.is_overdue else _event(first),
-        full_name=person.full_name,
-        duties=duties,
-        first=first,
-    )
+    return {
+        "to": person.id,
+        "address": person.email,
+        "key": f"{name}:{person.id}:{today}",
+        "language": db.settings().language_for(person.language),
+        "event": None if first.is_overdue else _event(first),
+        "full_name": person.full_name,
+        "duties": duties,
+        "first": first,
+    }
 
 
 def _event(duty: Due) -> dict[str, str]:
@@ -222,7 +228,7 @@ def _duties(where: ColumnElement[bool]) -> list[Due]:
     rows = db.session.execute(
         select(Assignment.person_id, Assignment.id, Campaign.title, Assignment.due_on)
         .join(Campaign, Campaign.id == Assignment.campaign_id)
-        .where(where, *is_owed())
+        .where(where, *is_owed(), *is_running())
         .order_by(Assignment.due_on)
     )
     return [_due(row, db.today()) for row in rows]

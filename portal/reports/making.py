@@ -142,13 +142,21 @@ def _do(export_id: str) -> None:
         _tell(made, session.get_one(Person, made.person_id))
 
 
-EXPORT = Job(JOB, _due, _do)
+def _give_up(export_id: str) -> None:
+    export = get_export(UUID(export_id))
+    with force_locale(db.settings().language_for(export.person.language)):
+        why = _("a fault of the portal, which IT can see with “portal doctor”")
+    export.failed, export.under_way = str(why), None
+    db.session.flush()
+
+
+EXPORT = Job(JOB, _due, _do, gave_up=_give_up)
 """Files for HR."""
 
 
 def _tell(export: Export, person: Person) -> None:
     settings = db.settings()
-    if person.email and export.kept_until:
+    if mail.is_address(person.email) and export.kept_until:
         mail.queue_mail(
             "export-ready",
             to=person.id,

@@ -1,15 +1,16 @@
 """Removes the data of a duty and leaves a tombstone.
 
 Gone are the text of the records, the sealed PDFs and scans, what was read, decided and answered,
-comments and reasons. What stays is that there was a duty, its status and dates, and for each
-record its number, kind and digests: figures and the log stay true. A person of whom nothing else is
-kept, and who has left, loses name and address, too; who was invited and never had a duty does so
-under the rule on contracts.
+comments and reasons, and the words of the lists to managers of that time. What stays is that there
+was a duty, its status and dates, and for each record its number, kind and digests: figures and the
+log stay true. A person of whom nothing else is kept, and who has left, loses name and address, too,
+also in mails to others; who was invited and never had a duty does so under the rule on contracts.
 """
 
 import json
+import re
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -23,7 +24,7 @@ from portal.campaigns.schedule import months_before
 from portal.contractors.models import Invitation, ScopeDecision
 from portal.jobs import Job
 from portal.learning.models import Answer, Attempt, StepDone
-from portal.mail.models import Mail
+from portal.mail.models import NAMES_OTHERS, Mail
 from portal.people.models import LocalAccount, Person, PersonChange, RoleGrant, Session, Sync
 from portal.retention.models import (
     ContractRule,
@@ -36,6 +37,7 @@ from portal.retention.services import (
     describe,
     describe_contract,
     has_kept_duty,
+    held_words,
     lock_for_holds,
     midnight,
     past_contract,
@@ -43,6 +45,8 @@ from portal.retention.services import (
 )
 
 Item = DisposalItem | DisposalPerson
+REMOVED = "Removed person"
+NOTICED = timedelta(days=2)  # after somebody left, until no mail names them any more
 
 
 def dispose(assignment_id: UUID) -> bool:
@@ -133,6 +137,7 @@ def _remove(assignment: Assignment, rule: RetentionRule, *, by: UUID) -> dict[st
             Mail.person_id == assignment.person_id, Mail.queued_at < _period_begin(rule)
         )
     )
+    _forget_lists(_period_begin(rule))
     stone = {
         "rule": describe(rule),
         "removed": removed,
@@ -158,8 +163,9 @@ def _forget_person(person_id: UUID) -> None:
 
 def _empty(person: Person) -> None:
     name = person.full_name
-    person.full_name = person.sort_name = "Removed person"
+    person.full_name = person.sort_name = REMOVED
     _forget_in_readings(name)
+    _forget_in_mails(name, midnight((person.left_on or db.today()) + NOTICED))
     for each in ("username", "family_name", "email", "job_title", "sponsor", "location", "firm"):
         setattr(person, each, "")
     person.directory_id = f"removed-{person.id}"[:64]
@@ -180,6 +186,24 @@ def _forget_in_readings(name: str) -> None:
         select(Sync).where(cast(Sync.lines, String).contains(written, autoescape=True))
     ):
         sync.lines = [line for line in sync.lines if line[1] != name]
+
+
+def _forget_lists(before: datetime) -> None:
+    """Empty the lists to managers of that time; not those that name what is held."""
+    old = (NAMES_OTHERS, Mail.name == "team-list", Mail.queued_at < before)
+    held = (~Mail.text.contains(each, autoescape=True) for each in held_words())
+    db.session.execute(update(Mail).where(*old, *held).values(text=""))
+
+
+def _forget_in_mails(name: str, before: datetime) -> None:
+    """Take the name out of mails to others of the time when the person was here."""
+    exactly = re.compile(rf"(?<!\w){re.escape(name)}(?!\w)")
+    named = (Mail.subject + Mail.text).contains(name, autoescape=True)
+    for mail in db.session.scalars(
+        select(Mail).where(NAMES_OTHERS, Mail.queued_at < before, named)
+    ):
+        mail.subject = exactly.sub(REMOVED, mail.subject)
+        mail.text = exactly.sub(REMOVED, mail.text)
 
 
 def _due(limit: int) -> list[str]:

@@ -16,8 +16,9 @@ from portal.campaigns.models import Assignment, Campaign, DutyDecision, Leave
 from portal.contractors.models import Invitation, ScopeDecision
 from portal.learning.models import Answer, Attempt, StepDone
 from portal.mail.models import Mail
-from portal.people.models import LocalAccount, Person, PersonChange, RoleGrant
+from portal.people.models import Delegation, LocalAccount, Person, PersonChange, RoleGrant
 from portal.people.services import Identity
+from portal.reminders.models import Reminder
 
 SECRETS = {"password_hash", "token_hash", "totp_secret", "totp_used"}
 
@@ -31,7 +32,10 @@ roles.json     what you may do here beyond your own tasks, and why
 scope.json     what HR decided on whether the guidance is for you
 invitations.json, account.json
                if you have a password of the portal's own: when, never the secret
-mail.json      what the portal wrote to you
+reminders.json, mail.json
+               on which days it reminded you of what, and what it wrote to you
+delegations.json
+               for whom you stood in, and who stood in for you
 log.json       when you signed in, signed and downloaded, from the log
 records/       your sealed records, as PDF
 
@@ -67,6 +71,8 @@ def pack(person: Identity) -> bytes:
             "scope.json": _of(ScopeDecision, person.id),
             "invitations.json": _of(Invitation, person.id),
             "account.json": _of(LocalAccount, person.id),
+            "reminders.json": _of(Reminder, person.id),
+            "delegations.json": _delegations(person.id),
         }
         log = session.scalars(
             select(AuditEntry.leaf)
@@ -120,6 +126,11 @@ def _duty(assignment: Assignment, title: str) -> dict[str, Any]:
 def _of(model: Any, person_id: UUID) -> list[dict[str, Any]]:
     rows = db.session.scalars(select(model).where(model.person_id == person_id))
     return [_columns(each) for each in rows]
+
+
+def _delegations(person_id: UUID) -> list[dict[str, Any]]:
+    theirs = (Delegation.manager_id == person_id) | (Delegation.deputy_id == person_id)
+    return [_columns(each) for each in db.session.scalars(select(Delegation).where(theirs))]
 
 
 def _columns(row: Any) -> dict[str, Any]:

@@ -154,6 +154,17 @@ def _is_person_held() -> ColumnElement[bool]:
     return exists().where(LegalHold.ended_at.is_(None), LegalHold.person_id == Person.id)
 
 
+def held_words() -> list[str]:
+    """The names of people and the titles of campaigns that are held."""
+    people = select(Person.full_name).join(LegalHold, LegalHold.person_id == Person.id)
+    campaigns = select(Campaign.title).join(LegalHold, LegalHold.campaign_id == Campaign.id)
+    return [
+        word
+        for held in (people, campaigns)
+        for word in db.session.scalars(held.where(LegalHold.ended_at.is_(None)))
+    ]
+
+
 def describe(rule: RetentionRule) -> str:
     """The rule in words, for the tombstone."""
     return f"{rule.months} months after the due date or the signature, whichever is later"

@@ -104,7 +104,8 @@ def readyz() -> ResponseReturnValue:
     checks = health.check(_settings())
     ready = all(checks.values())
     near = request.remote_addr in LOOPBACK and not FORWARDED & {*request.headers.keys()}
-    return jsonify(ready=ready, **(checks if near else {})), 200 if ready else 503
+    details = {**checks, "given_up": health.count_given_up()} if near else {}
+    return jsonify(ready=ready, **details), 200 if ready else 503
 
 
 def init_app(app: Flask) -> None:

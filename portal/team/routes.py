@@ -22,10 +22,11 @@ from portal.audit import services as audit
 from portal.campaigns.models import STATUS_WORDS
 from portal.config import Role
 from portal.errors import NotFound, Refused
-from portal.people.services import get_person, identify
+from portal.people.services import Identity, get_person, identify
 from portal.spreadsheets import BOM, csv_line
 from portal.team import services
 from portal.team.forms import DelegateForm
+from portal.team.services import Line
 from portal.web import page_number, requires
 
 bp = Blueprint("team", __name__)
@@ -78,10 +79,23 @@ def crew_list() -> ResponseReturnValue:
         _check()
     page, length = page_number(), services.PER_CREW_LIST
     lines = services.list_team(head, show=services.OPEN, today=db.today(), page=page, length=length)
+    return _to_print(lines, page=page, head=head)
+
+
+@bp.get("/unreached")
+@requires(Role.HR)
+def unreached() -> ResponseReturnValue:
+    """The same for HR: people who are on no manager's list."""
+    page = page_number()
+    lines = services.list_unreached(today=db.today(), page=page, length=services.PER_CREW_LIST)
+    return _to_print(lines, page=page, head=None)
+
+
+def _to_print(lines: list[Line], *, page: int, head: Identity | None) -> str:
     return render_template(
         "team/crew_list.html",
-        lines=lines[:length],
-        is_last=len(lines) <= length,
+        lines=lines[: services.PER_CREW_LIST],
+        is_last=len(lines) <= services.PER_CREW_LIST,
         page=page,
         head=head,
         today=db.today(),
@@ -112,6 +126,8 @@ def deputy() -> ResponseReturnValue:
                 until=form.until.data,
                 today=db.today(),
             )
+        except services.WrongDay as refusal:
+            form.until.errors = [str(refusal)]
         except Refused as refusal:
             form.username.errors = [str(refusal)]
         else:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -15,15 +15,17 @@ from portal.audit import services as audit
 from portal.campaigns.models import DISCHARGED, Assignment, Campaign
 from portal.errors import NotFound, Refused
 from portal.mail import services as mail
-from portal.people.models import Person
+from portal.people.deputies import standing_in
+from portal.people.models import Delegation, Person
 from portal.people.services import Identity
+from portal.reminders import lists
 from portal.reminders import services as reminders
 from portal.reminders.models import Reminder
 from portal.reminders.owed import NUDGE
-from portal.team.models import Delegation
 
 PER_PAGE = 50
 PER_CREW_LIST = 500
+LONGEST = timedelta(days=366)  # that somebody stands in
 OPEN, LATE, ALL = "open", "late", "all"
 _ORDER = (Assignment.sort_name, Assignment.due_on, Assignment.id)
 
@@ -36,12 +38,17 @@ class Line:
     full_name: str
     department: str
     manager: str
-    has_mail: bool
+    email: str
     title: str
     status: str
     due_on: date
     paused_on: date | None
     nudged: bool  # today
+
+    @property
+    def has_mail(self) -> bool:
+        """Whether they can be reminded by mail."""
+        return mail.is_address(self.email)
 
     @property
     def is_open(self) -> bool:
@@ -51,6 +58,10 @@ class Line:
     def is_late(self, today: date) -> bool:
         """Whether it should have been signed before today."""
         return self.is_open and self.paused_on is None and self.due_on < today
+
+
+class WrongDay(Refused):
+    """Nobody stands in up to that day."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +77,7 @@ class Counts:
 def leads_a_team(person: Identity, *, today: date) -> bool:
     """Whether the person has reports, or stands in for somebody who has."""
     return "manager" in person.audiences or bool(
-        db.session.scalar(_delegations(today).where(Delegation.deputy_id == person.id).limit(1))
+        db.session.scalar(standing_in(today).where(Delegation.deputy_id == person.id).limit(1))
     )
 
 
@@ -86,6 +97,11 @@ def list_team(
 ) -> list[Line]:
     """A page of the team's duties by name; pages count from 1. One more row: a next page."""
     return _list(_is_theirs(person, today), show, today, page, length)
+
+
+def list_unreached(*, today: date, page: int, length: int) -> list[Line]:
+    """The same of those whom no manager's list reaches."""
+    return _list(Assignment.id.in_(lists.unreached(today)), OPEN, today, page, length)
 
 
 def each_line(person: Identity, *, show: str, today: date) -> Iterator[Line]:
@@ -111,7 +127,7 @@ def nudge(person_id: UUID, *, by: Identity, today: date) -> str:
     Refuses a second time on one day, who owes nothing, and who has no work email.
     """
     member = get_member(person_id, of=by, today=today)
-    if not member.email:
+    if not mail.is_address(member.email):
         raise Refused(
             _("%(name)s has no work email. Please tell them yourself.", name=member.full_name)
         )
@@ -124,7 +140,7 @@ def nudge(person_id: UUID, *, by: Identity, today: date) -> str:
 def list_deputies(person: Identity, *, today: date) -> Sequence[Delegation]:
     """Who stands in for this person now."""
     return db.session.scalars(
-        _delegations(today)
+        standing_in(today)
         .where(Delegation.manager_id == person.id)
         .options(joinedload(Delegation.deputy))
         .order_by(Delegation.until)
@@ -134,23 +150,31 @@ def list_deputies(person: Identity, *, today: date) -> Sequence[Delegation]:
 def delegate(manager: Identity, *, username: str, until: date, today: date) -> Delegation:
     """Let somebody stand in, up to and including a day.
 
-    Refuses a name that nobody has, oneself, and a day that is over.
+    Refuses a name that nobody has, oneself, who has left; with `WrongDay` a day that is over, and
+    one that is more than a year away.
     """
     deputy = db.session.scalar(
-        select(Person).where(func.lower(Person.username) == username.strip().lower())
+        select(Person)
+        .where(func.lower(Person.username) == username.strip().lower())
+        .order_by(Person.left_on.is_not(None))  # a name may be given anew
+        .limit(1)
     )
     if deputy is None:
         raise Refused(_("Nobody has this username. Check it with the person."))
     if deputy.id == manager.id:
         raise Refused(_("Choose somebody other than yourself."))
+    if deputy.left_on is not None:
+        raise Refused(_("%(name)s does not work here any more.", name=deputy.full_name))
     if until < today:
-        raise Refused(_("Choose a day from today on."))
+        raise WrongDay(_("Choose a day from today on."))
+    if until > today + LONGEST:
+        raise WrongDay(_("Choose a day within a year. You can name them again then."))
     delegation = Delegation(
         manager_id=manager.id, deputy_id=deputy.id, until=until, by_id=manager.id
     )
     db.session.add(delegation)
     db.session.flush()
-    if deputy.email:
+    if mail.is_address(deputy.email):
         settings = db.settings()
         mail.queue_mail(
             "deputy",
@@ -196,7 +220,7 @@ def _members(person: Identity, today: date) -> Select[UUID]:
     each of them once.
     """
     absent = db.session.scalars(  # by their ids: a database cannot know how few they are
-        _delegations(today)
+        standing_in(today)
         .with_only_columns(Delegation.manager_id)
         .where(Delegation.deputy_id == person.id)
     ).all()
@@ -263,7 +287,7 @@ def _lines(today: date) -> Select[*tuple[Any, ...]]:
             Person.full_name,
             Person.department,
             func.coalesce(manager.full_name, ""),
-            Person.email != "",
+            Person.email,
             Campaign.title,
             Assignment.status,
             Assignment.due_on,
@@ -293,7 +317,3 @@ def _is_shown(show: str, today: date) -> ColumnElement[bool]:
     if show == LATE:
         return and_(is_open, Assignment.due_on < today, Assignment.paused_on.is_(None))
     return is_open if show == OPEN else true()
-
-
-def _delegations(today: date) -> Select[Delegation]:
-    return select(Delegation).where(Delegation.until >= today, Delegation.ended_at.is_(None))

@@ -12,6 +12,7 @@ from portal.contractors.models import Invitation
 from portal.contractors.services import Guest
 from portal.documents import dates
 from portal.errors import NotFound, Refused
+from portal.jobs import Claim
 from portal.mail.delivery import compose
 from portal.mail.models import Mail
 from portal.people import kiosks, local
@@ -267,6 +268,22 @@ def test_the_sponsor_is_told_once_before_the_end(app, guest, harper, avery, cloc
     told = db.session.scalars(select(Mail).filter_by(name="contract-ends")).one()
     assert told.address == "avery@city.example"
     assert "Jo Kowalczyk" in told.subject
+
+
+@pytest.mark.parametrize("how", ["address", "gone"])
+def test_a_sponsor_whom_no_mail_reaches_stops_no_other_warning(
+    app, guest, harper, avery, clock, how
+):
+    invited(guest, harper)
+    if how == "address":
+        avery.email = "n/a"
+    else:
+        avery.left_on = db.today()
+    clock(db.utc_now() + timedelta(days=77))
+    work(WARNINGS)
+
+    assert db.session.scalars(select(Claim.failures).where(Claim.job == WARNINGS.name)).all() == [0]
+    assert db.session.scalars(select(Mail).filter_by(name="contract-ends")).all() == []
 
 
 def test_an_extended_contract_opens_the_account_again_with_all_its_history(app, guest, harper):

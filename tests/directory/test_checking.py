@@ -214,6 +214,16 @@ def test_an_attribute_that_few_have_is_worth_a_look(door_to, ldap_settings):
     assert "ATTR_MAP" in found.remedy
 
 
+def test_addresses_that_are_none_are_named_with_what_follows(door_to, ldap_settings):
+    mapped = [pair for pair in ldap_settings.attr_map if not pair.startswith("email")]
+    found = lines(door_to(ldap_settings, attr_map=(*mapped, "email=cn")))
+
+    said = found["Email addresses that are none"]
+    assert said.state == "look"
+    assert "avery.chen" in said.said
+    assert "count as without email" in said.remedy
+
+
 def test_a_server_that_hung_up_since_the_last_sign_in_is_still_good(door_to, demo):
     with Proxy(demo.port) as address:
         door = door_to(demo.settings, urls=(f"ldaps://localhost:{address.port}",))

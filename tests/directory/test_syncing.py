@@ -220,6 +220,18 @@ def test_service_accounts_are_filtered_and_named_in_the_report(app, door, fake):
     assert ["filtered", "svc-backup", "", ADA.dn] in found.lines
 
 
+@pytest.mark.parametrize("none", ["n/a", "a@b.example, c@d.example"])
+def test_an_address_that_is_none_counts_as_no_email_and_the_report_says_it(app, door, fake, none):
+    sync(door)
+    fake.put(replace(ADA, email=none))
+
+    found = sync(door)
+
+    assert person().email == ""
+    assert found.counts == {"unmailable": 1}
+    assert found.lines == [["unmailable", "Ada Lovelace", "", none]]
+
+
 def test_a_role_that_a_group_gives_or_takes_ends_the_sessions(app, door, fake):
     sync(door)
     ada = services.sign_in(door, "ada.lovelace", RIGHT, address="198.51.100.7")

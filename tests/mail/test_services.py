@@ -5,8 +5,9 @@ from portal import db
 from portal.errors import NotFound, Refused
 from portal.mail import services
 from portal.mail.models import Mail
+from portal.people.models import Person
 from portal.people.services import identify
-from tests.factories import make_hr
+from tests.factories import make_hr, make_person
 from tests.mail.test_delivery import WORDS
 
 
@@ -33,11 +34,37 @@ def test_a_second_mail_of_one_cause_does_not_break_the_callers_transaction(each_
 
 
 @pytest.mark.parametrize(
-    "address", ["", "ada", "ada@", "a@b.example\nBcc: all@city.example", "a b@c.example", "<a@b.c>"]
+    "address",
+    [
+        "",
+        "n/a",
+        "ada@",
+        "ada@[city",
+        "ada@city..example",
+        "ada(work)@city.example",
+        "a@b.example, c@d.example",
+        "a@b.example\nBcc: all@city.example",
+        "a@b.example\n",
+        "a b@c.example",
+        "<a@b.c>",
+        "a" * 320 + "@b.example",
+    ],
 )
 def test_what_is_no_address_is_refused(app, address):
     with pytest.raises(ValueError, match="no mail address"):
         queue(address=address)
+
+
+@pytest.mark.parametrize(
+    ("text", "fits"),
+    [("ada.o’neill+x@city.example", True), ("ü@ä.example", True), ("n/a", False), ("a@b\n", False)],
+)
+def test_python_and_the_database_agree_on_what_an_address_is(each_app, text, fits):
+    make_person(email=text)
+
+    assert services.is_address(text) is fits
+    found = db.session.scalars(select(services.has_address(Person.email))).all()
+    assert found == [fits]
 
 
 def test_a_name_with_line_breaks_cannot_add_a_header(app):

@@ -9,11 +9,13 @@ from portal.attestations import services as attestations
 from portal.campaigns import leaves
 from portal.campaigns.giving import FILL
 from portal.campaigns.models import Status
+from portal.jobs import Claim
 from portal.mail.models import Mail
 from portal.people.services import identify
-from portal.reminders import services
+from portal.reminders import lists, services
 from portal.reminders.models import Reminder
 from portal.reminders.services import REMIND
+from portal.team import services as team
 from tests.factories import (
     make_assignment,
     make_attestation,
@@ -160,6 +162,148 @@ def test_who_has_no_work_email_is_on_the_managers_list(app, on):
     assert [mail.name for mail in mails()] == ["team-list"]
     assert "Sam Whitehorse" in mails()[0].text
     assert "(no work email)" in mails()[0].text
+
+
+@pytest.mark.parametrize("none", ["n/a", "not known", "a@b.example, c@d.example"])
+def test_an_address_that_is_none_stops_nobodys_reminder_and_counts_as_no_email(app, on, none):
+    manager = make_person("Morgan Dubois", email="morgan@city.example")
+    campaign = a_campaign()
+    owes(campaign, full_name="Ada Lovelace", email="ada@city.example")
+    owes(campaign, full_name="Bea Bad", email=none, manager_id=manager.id)
+
+    run = remind()
+
+    assert (run.reminded, run.without_mail, run.lists) == (2, 1, 1)
+    assert [mail.address for mail in mails()] == ["ada@city.example", "morgan@city.example"]
+    assert "Bea Bad" in mails("team-list")[0].text
+    assert "(no work email)" in mails("team-list")[0].text
+
+
+def test_a_managers_address_that_is_none_stops_no_other_list(app, on):
+    campaign = a_campaign()
+    for name, address in (("Al Bad", "n/a"), ("Morgan Dubois", "morgan@city.example")):
+        boss = make_person(name, email=address)
+        owes(campaign, full_name=f"Crew of {name}", email="", manager_id=boss.id)
+
+    run = remind()
+
+    assert (run.without_mail, run.lists) == (2, 1)
+    assert [mail.address for mail in mails()] == ["morgan@city.example"]
+    assert [each.full_name for each in lists.list_managers_without_mail()] == ["Al Bad"]
+
+
+def test_words_that_fail_for_one_person_stop_nobody_elses_mail(app, on, monkeypatch):
+    """A translation may ask for a word that it is not given."""
+    real = services.mail.write
+
+    def write(name, **words):
+        if words["full_name"].startswith("Bad"):
+            raise KeyError("nom")
+        return real(name, **words)
+
+    campaign = a_campaign()
+    for each in ("Bad Boss", "Morgan Dubois"):
+        manager = boss(each)
+        for name in ("Bad", "Good"):
+            full_name, address = f"{name} Of {each}", f"{name}@city.example"
+            owes(campaign, full_name=full_name, email=address, manager_id=manager.id)
+    monkeypatch.setattr(services.mail, "write", write)
+
+    run = remind()
+
+    assert (run.reminded, run.without_mail, run.lists) == (4, 2, 1)
+    told = [(mail.name, mail.address) for mail in mails()]
+    assert told == [
+        ("reminder", "Good@city.example"),
+        ("reminder", "Good@city.example"),
+        ("team-list", "morgan@city.example"),
+    ]
+    assert "Bad Of Morgan Dubois" in mails("team-list")[0].text
+
+
+def boss(name, **facts):
+    facts.setdefault("email", f"{name.partition(' ')[0].lower()}@city.example")
+    return make_person(name, **facts)
+
+
+def test_the_list_of_a_manager_who_has_left_goes_to_the_next_above_who_works_here(each_app, on):
+    top = boss("Top Person")
+    middle = boss("Middle Person", manager_id=top.id, left_on=date(2026, 10, 1))
+    gone = boss("Gone Person", manager_id=middle.id, left_on=date(2026, 11, 1))
+    campaign = a_campaign()
+    owes(campaign, full_name="Ada Late", days=-14, email="ada@city.example", manager_id=gone.id)
+    owes(campaign, full_name="Sam Outside", email="", manager_id=middle.id)
+    owes(campaign, full_name="Own Report", email="", manager_id=top.id)
+
+    run = remind()
+
+    assert run.lists == 1
+    told = mails("team-list")[0]
+    assert [mail.address for mail in mails("team-list")] == ["top@city.example"]
+    for name in ("Ada Late", "Sam Outside", "Own Report"):
+        assert name in told.text
+
+
+def test_who_has_nobody_above_is_named_to_hr_and_to_no_mail(app, on, sign_in):
+    one, other = boss("One Gone", left_on=date(2026, 11, 1)), boss("Other Gone")
+    one.manager_id, other.manager_id, other.left_on = other.id, one.id, date(2026, 11, 1)  # a loop
+    campaign = a_campaign()
+    late = owes(campaign, full_name="Ada Late", days=-14, manager_id=one.id)
+    owes(campaign, full_name="No Boss", email="")
+    owes(campaign, full_name="Bad Address", email="n/a")
+    owes(campaign, full_name="Not Late", email="not@city.example")
+    hr = sign_in(make_hr())
+
+    run = remind()
+
+    assert (run.lists, mails("team-list")) == (0, [])
+    db.session.refresh(late)
+    assert late.escalated_on is None
+    page = hr.get("/reminders/").text
+    assert "No list reaches 3 people" in page
+    crew = hr.get("/team/unreached").text
+    for name in ("Ada Late", "No Boss", "Bad Address"):
+        assert name in crew
+    assert "Not Late" not in crew
+
+
+def test_a_manager_without_email_prints_also_for_one_who_has_left(each_app, on):
+    campaign = a_campaign()
+    top = boss("Top Person", email="")
+    gone = boss("Gone Person", manager_id=top.id, left_on=date(2026, 11, 1))
+    owes(campaign, full_name="Sam Outside", email="", manager_id=gone.id)
+
+    remind()
+
+    assert [each.full_name for each in lists.list_managers_without_mail()] == ["Top Person"]
+    assert lists.count_unreached(TUESDAY) == 0
+
+
+@pytest.mark.parametrize("address", ["morgan@city.example", "", "n/a"])
+def test_who_stands_in_for_a_manager_gets_the_list_too(each_app, on, address):
+    morgan, deputy = boss("Morgan Dubois", email=address), boss("Acting Manager")
+    team.delegate(identify(morgan), username=deputy.username, until=TUESDAY, today=TUESDAY)
+    late = owes(a_campaign(), full_name="Ada Late", days=-14, manager_id=morgan.id)
+    owes(late.campaign, full_name="Team Two", days=-14, manager_id=deputy.id)
+
+    run = remind()
+
+    texts = [mail.text for mail in mails("team-list") if "Ada Late" in mail.text]
+    assert len(texts) == (2 if "@" in address else 1)
+    assert any("you stand in for Morgan Dubois" in text for text in texts)
+    assert run.lists == 2
+    db.session.refresh(late)
+    assert late.escalated_on == TUESDAY
+
+
+def test_who_has_left_is_reminded_of_nothing_and_on_no_list(app, on):
+    morgan = boss("Morgan Dubois")
+    late = owes(a_campaign(), days=-14, manager_id=morgan.id)
+    late.person.left_on = TUESDAY
+
+    run = remind()
+
+    assert (run.reminded, mails()) == (0, [])
 
 
 def test_the_manager_is_told_once_after_so_many_days_in_one_list(app, on):
@@ -309,6 +453,27 @@ def test_hr_sees_what_goes_out_today_and_what_went(app, on, sign_in):
     page = browser.get("/reminders/").text
     assert "Nobody gets a reminder today." in page
     assert "December 1, 2026" in page
+
+
+def given_up(day):
+    with db.transaction() as session:
+        now = db.utc_now()
+        session.add(Claim(job="remind", item=day.isoformat(), free_at=now, parked_at=now))
+
+
+def test_hr_reads_that_the_days_reminders_were_given_up_and_what_to_do(app, on, sign_in):
+    browser = sign_in(make_hr())
+    given_up(TUESDAY)
+
+    page = browser.get("/reminders/").text
+
+    assert "The reminders of December 1, 2026 could not be finished" in page
+    assert "portal doctor" in page
+
+    on(TUESDAY + timedelta(days=1))
+    remind(TUESDAY + timedelta(days=1))  # a later day makes up for it
+
+    assert "could not be finished" not in browser.get("/reminders/").text
 
 
 def test_a_record_that_is_signed_stops_the_messages(app, on):

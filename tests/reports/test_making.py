@@ -15,6 +15,7 @@ from portal.audit.checkpoints import load_signer
 from portal.campaigns import deciding
 from portal.errors import Refused
 from portal.mail.models import Mail
+from portal.people.models import Person
 from portal.people.services import identify
 from portal.reports import downloads, making, verifying
 from portal.reports.making import EXPORT
@@ -50,6 +51,38 @@ def cells(path):
         ["".join(cell.itertext()) for cell in row.findall("m:c", space)]
         for row in sheet.iter(f"{{{space['m']}}}row")
     ], sheet
+
+
+def test_a_file_that_was_given_up_says_so_on_its_page_and_can_be_asked_for_again(
+    harper, sign_in, monkeypatch, clock
+):
+    def breaks(*_what):
+        raise KeyError("oops")
+
+    make_assignment(person=make_person(), campaign=(campaign := make_campaign()))
+    monkeypatch.setitem(making._MAKERS, "people-csv", breaks)
+    export = make("people-csv", campaign, harper)
+    moment = db.utc_now()
+    for hour in range(jobs.MAX_FAILURES):
+        clock(moment + timedelta(hours=hour))
+        jobs.run_once(EXPORT)
+
+    page = sign_in(make_hr()).get(f"/reports/exports/{export.id}").text
+
+    assert "The file could not be made" in page
+    assert "portal doctor" in page
+    again = making.request_export("people-csv", campaign.id, Filters(), by=harper)
+    assert again.id != export.id
+
+
+def test_an_address_that_is_none_does_not_keep_a_file_from_who_asked_for_it(harper):
+    db.session.get_one(Person, harper.id).email = "n/a"
+    make_assignment(person=make_person(), campaign=(campaign := make_campaign()))
+
+    export = make("people-csv", campaign, harper)
+
+    assert export.ready_at is not None
+    assert db.session.scalars(select(Mail)).all() == []
 
 
 def test_a_list_as_excel_has_dates_as_dates_and_no_formula(harper):

@@ -18,15 +18,19 @@ from portal.contractors import services as contractors
 from portal.contractors.services import Guest
 from portal.errors import NotFound, Refused
 from portal.learning.models import Attempt
+from portal.mail import services as mail
 from portal.mail.models import Mail
 from portal.people import local
 from portal.people.models import LocalAccount, Person, Sync
 from portal.people.registering import note_change
 from portal.people.services import identify
+from portal.reminders import services as reminders
+from portal.reminders.lists import Late
 from portal.reports import queries
 from portal.reports import verifying as comparing
 from portal.retention import lists, services
 from portal.retention.disposing import DISPOSE, FORGET
+from portal.team import services as team
 from tests.factories import make_assignment, make_attestation, make_campaign, make_hr, make_person
 
 DUE = date(2027, 1, 30)
@@ -283,6 +287,111 @@ def test_hr_sets_a_period_lists_and_approves_in_the_browser(app, on, sign_in):
     assert "1 duty is past its period." in overview
     assert "Type DISPOSE to approve." in refused
     assert "Approved" in browser.get(made).text
+
+
+def write_list(on, day, *names):
+    """A list to the manager, sent on that day; returns its id."""
+    on(day)
+    boss = make_person("Boss Bee")
+    mail.queue_mail(
+        "team-list",
+        to=boss.id,
+        address="boss@city.example",
+        key=f"list:{boss.id}",
+        language="en",
+        full_name=boss.full_name,
+        manager="",
+        people=[Late(name, "Small campaign", DUE, has_mail=True) for name in names],
+        link="/team/",
+    )
+    written = db.session.scalars(select(Mail).filter_by(person_id=boss.id)).one()
+    written.sent_at = db.utc_now()
+    db.session.flush()
+    return written.id
+
+
+def test_lists_to_managers_lose_their_words_when_a_duty_of_their_time_is_let_go(
+    app, on, harper, sign_in
+):
+    attestation = signed("Ada Lovelace")  # works here still
+    old = write_list(on, date(2027, 2, 12), "Ada Lovelace", "Grace Hopper")
+    new = write_list(on, date(2027, 12, 20), "Grace Hopper")
+    services.set_period(attestation.assignment.campaign_id, 1, by=harper)
+    on(date(2028, 1, 1))
+
+    let_go(harper, date(2028, 1, 1))
+
+    kept = db.session.get(Mail, old)
+    assert kept.text == ""
+    assert "2 people of your team have not signed" in kept.subject
+    assert kept.sent_at is not None
+    assert "Grace Hopper" in db.session.get(Mail, new).text
+    assert "The words of this mail were let go" in sign_in(make_hr()).get(f"/mail/{old}").text
+
+
+def test_a_list_that_was_let_go_is_not_sent_again(app, on, harper):
+    emptied = db.session.get(Mail, write_list(on, date(2027, 2, 12), "Ada Lovelace"))
+    emptied.text, emptied.sent_at, emptied.refused_at = "", None, db.utc_now()
+    db.session.flush()
+
+    with pytest.raises(Refused, match="words of this mail were let go"):
+        mail.try_again(emptied, by=harper.id)
+
+
+@pytest.mark.parametrize("what", ["person", "campaign"])
+def test_a_list_that_names_what_is_held_keeps_its_words(app, on, harper, what):
+    attestation = signed("Ada Lovelace")
+    held = make_campaign(audience="nobody", title="Small campaign")
+    grace = make_person("Grace Hopper")
+    old = write_list(on, date(2027, 2, 12), "Grace Hopper")
+    services.set_period(attestation.assignment.campaign_id, 1, by=harper)
+    by = {"campaign_id": held.id, "username": ""}
+    if what == "person":
+        by = {"campaign_id": None, "username": grace.username}
+    services.hold(**by, reason="Court", by=harper)
+
+    let_go(harper, date(2028, 1, 1))
+
+    assert db.session.scalars(select(Disposal)).all() != []
+    assert "Grace Hopper" in db.session.get(Mail, old).text
+
+
+def test_who_is_let_go_is_named_in_no_mail_to_others(app, on, harper, settings):
+    ann = make_person("Ann Lee", audiences=["employee", "manager"])
+    duty = make_assignment(person=ann, campaign=make_campaign(due_on=DUE), due_on=DUE)
+    deputy = make_person("Acting Manager", email="acting@city.example")
+    team.delegate(identify(ann), username=deputy.username, until=date(2027, 5, 1), today=db.today())
+    kept = write_list(on, date(2027, 12, 20), "Ann Lee", "Joann Lee", "Ann Leeson")
+    ann.left_on, duty.campaign.closed_at = date(2027, 12, 21), db.utc_now()
+    services.set_period(duty.campaign_id, 1, by=harper)
+    on(date(2028, 1, 1))
+
+    let_go(harper, date(2028, 1, 1))
+
+    text = db.session.get(Mail, kept).text
+    assert "- Removed person: Small campaign" in text
+    assert "- Joann Lee: " in text
+    assert "- Ann Leeson: " in text
+    told = db.session.scalars(select(Mail).filter_by(name="deputy")).one()
+    assert "Ann Lee" not in told.subject + told.text
+
+
+def test_a_person_takes_along_how_they_were_reminded_and_who_stood_in(app, on, sign_in):
+    ada = make_person("Ada Lovelace", email="ada@city.example", audiences=["employee", "manager"])
+    make_assignment(person=ada)
+    reminders.nudge(ada, by=make_hr().id, today=db.today())
+    deputy = make_person("Acting Manager")
+    team.delegate(identify(ada), username=deputy.username, until=db.today(), today=db.today())
+
+    of_ada = sign_in(ada).get("/retention/my-data.zip")
+    of_deputy = sign_in(deputy).get("/retention/my-data.zip")
+
+    with zipfile.ZipFile(io.BytesIO(of_ada.data)) as archive:
+        assert json.loads(archive.read("reminders.json"))[0]["kind"] == "nudge"
+        assert len(json.loads(archive.read("delegations.json"))) == 1
+    with zipfile.ZipFile(io.BytesIO(of_deputy.data)) as archive:
+        assert json.loads(archive.read("reminders.json")) == []
+        assert len(json.loads(archive.read("delegations.json"))) == 1
 
 
 def test_a_person_takes_all_of_their_own_data_and_nobody_elses(app, on, sign_in):

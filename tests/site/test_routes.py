@@ -50,6 +50,22 @@ def test_the_portal_is_ready_when_everything_answers(app, client, monkeypatch):
     assert (answer.status_code, answer.json["ready"]) == (200, True)
 
 
+def test_work_that_was_given_up_is_counted_on_loopback_and_takes_no_node_away(
+    app, client, monkeypatch
+):
+    monkeypatch.setattr(health, "current_door", _Door)
+    now = db.utc_now()
+    with db.transaction() as session:
+        session.add(jobs.WorkerBeat(worker="w"))
+        session.add(jobs.Claim(job="remind", item="2026-12-01", free_at=now, parked_at=now))
+
+    near = client.get("/readyz")
+    far = client.get("/readyz", environ_base={"REMOTE_ADDR": "203.0.113.9"})
+
+    assert (near.status_code, near.json["given_up"]) == (200, 1)
+    assert far.json == {"ready": True}
+
+
 class _Door:
     class directory:
         @staticmethod

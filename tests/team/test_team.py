@@ -11,7 +11,7 @@ from portal.mail.models import Mail
 from portal.people.services import identify
 from portal.team import services
 from portal.team.models import Delegation
-from tests.factories import make_assignment, make_attestation, make_hr, make_person
+from tests.factories import make_assignment, make_attestation, make_campaign, make_hr, make_person
 
 TODAY = date(2026, 11, 20)
 
@@ -93,12 +93,38 @@ def test_a_person_is_nudged_once_a_day(morgan):
     assert [mail.name for mail in db.session.scalars(select(Mail))] == ["nudge", "nudge"]
 
 
-def test_who_has_no_work_email_cannot_be_nudged(morgan):
-    sam = member(morgan, email="")
+@pytest.mark.parametrize("none", ["", "n/a"])
+def test_who_has_no_work_email_cannot_be_nudged(morgan, sign_in, none):
+    sam = member(morgan, email=none)
     make_assignment(person=sam)
 
     with pytest.raises(Refused, match="no work email"):
         services.nudge(sam.id, by=identify(morgan), today=TODAY)
+    assert "No work email: tell them yourself" in sign_in(morgan).get("/team/").text
+
+
+def test_nobody_is_nudged_for_a_campaign_that_is_closed(morgan):
+    sam = member(morgan)
+    closed = make_assignment(person=sam)
+    closed.campaign.closed_at = db.utc_now()
+
+    with pytest.raises(Refused, match="owes nothing"):
+        services.nudge(sam.id, by=identify(morgan), today=TODAY)
+    make_campaign(title="Open campaign")
+    services.nudge(sam.id, by=identify(morgan), today=TODAY)
+
+    text = db.session.scalars(select(Mail.text)).one()
+    assert "Open campaign" in text
+    assert "Small campaign" not in text
+
+
+def test_a_deputy_whose_address_is_none_stands_in_without_a_mail(morgan):
+    deputy = make_person("Acting Manager", email="n/a")
+
+    services.delegate(identify(morgan), username=deputy.username, until=TODAY, today=TODAY)
+
+    assert len(services.list_deputies(identify(morgan), today=TODAY)) == 1
+    assert db.session.scalars(select(Mail)).all() == []
 
 
 def test_somebody_of_another_team_cannot_be_nudged(morgan):
@@ -116,6 +142,28 @@ def test_a_deputy_sees_the_team_up_to_the_last_day(morgan):
     assert names(deputy) == ["Sam Whitehorse"]
     assert names(deputy, today=TODAY + timedelta(days=1)) == []
     assert "Morgan Dubois asked" in db.session.scalars(select(Mail.text)).one()
+
+
+@pytest.mark.parametrize("who", ["morgan", "deputy"])
+def test_a_delegation_ends_when_either_of_the_two_has_left(morgan, who):
+    make_assignment(person=member(morgan))
+    deputy = make_person("Acting Manager")
+    services.delegate(identify(morgan), username=deputy.username, until=TODAY, today=TODAY)
+
+    (morgan if who == "morgan" else deputy).left_on = TODAY
+
+    assert names(deputy) == []
+    assert not services.leads_a_team(identify(deputy), today=TODAY)
+    assert services.list_deputies(identify(morgan), today=TODAY) == []
+
+
+def test_a_username_that_was_given_anew_names_who_works_here(morgan):
+    make_person("Gone Namesake", username="jo.smith", left_on=TODAY)
+    here = make_person("New Namesake", username="jo.smith")
+
+    kept = services.delegate(identify(morgan), username="jo.smith", until=TODAY, today=TODAY)
+
+    assert kept.deputy_id == here.id
 
 
 def test_ending_a_delegation_takes_the_team_away(morgan):
@@ -139,22 +187,27 @@ def test_a_delegation_is_ended_by_who_made_it(morgan):
 
 
 @pytest.mark.parametrize(
-    ("username", "days", "words"),
+    ("username", "days", "field", "words"),
     [
-        ("nobody.here", 0, "Nobody has this username"),
-        (None, 0, "other than yourself"),
-        ("deputy", -1, "from today on"),
+        ("nobody.here", 0, "username", "Nobody has this username"),
+        (None, 0, "username", "other than yourself"),
+        ("gone", 0, "username", "Gone Person does not work here any more"),
+        ("deputy", -1, "until", "from today on"),
+        ("deputy", 367, "until", "within a year"),
     ],
 )
-def test_a_deputy_that_cannot_be_is_said_beside_the_field(morgan, sign_in, username, days, words):
+def test_a_deputy_that_cannot_be_is_said_beside_the_field(
+    morgan, sign_in, username, days, field, words
+):
     make_person("Deputy Person", username="deputy")
+    make_person("Gone Person", username="gone", left_on=TODAY)
     day = db.today() + timedelta(days=days)
     browser = sign_in(morgan)
     data = {"username": username or morgan.username, "until": day.isoformat()}
 
     page = browser.post("/team/deputy", data=data).text
 
-    assert words in page
+    assert words in page.partition(f'id="{field}-error"')[2].partition("</p>")[0]
     assert f'value="{data["username"]}"' in page
     assert db.session.scalars(select(Delegation)).all() == []
 
