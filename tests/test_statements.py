@@ -12,7 +12,7 @@ from portal.contractors.models import Invitation, ScopeDecision
 from portal.courses.models import CourseVersion
 from portal.learning.models import StepDone
 from portal.mail.models import Mail
-from portal.people.models import Kiosk, LocalAccount, PersonChange, RoleGrant, Sync
+from portal.people.models import Delegation, Kiosk, LocalAccount, PersonChange, RoleGrant, Sync
 from portal.reminders.models import ReminderRun
 from portal.reports.models import Export
 from portal.retention.models import (
@@ -22,7 +22,6 @@ from portal.retention.models import (
     LegalHold,
     RetentionRule,
 )
-from portal.team.models import Delegation
 from tests.factories import TODAY, make_assignment, make_campaign, make_hr, make_person
 
 PAGES = [

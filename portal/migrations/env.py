@@ -18,7 +18,6 @@ for room in (
     "reminders",
     "reports",
     "retention",
-    "team",
 ):
     import_module(f"portal.{room}.models")
 import_module("portal.jobs")

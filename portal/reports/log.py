@@ -24,11 +24,10 @@ from portal.courses.models import CourseVersion
 from portal.documents import dates
 from portal.learning.models import Attempt
 from portal.mail.models import Mail
-from portal.people.models import Kiosk, Person, RoleGrant
+from portal.people.models import Delegation, Kiosk, Person, RoleGrant
 from portal.reports.log_words import ACTIONS, FIELDS, VALUES
 from portal.reports.models import Export
 from portal.retention.models import LegalHold
-from portal.team.models import Delegation
 
 PER_PAGE = 50
 NEVER_PER_PERSON = "attempt.submitted"  # how the questions do is shown for all, never for one

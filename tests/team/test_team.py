@@ -8,9 +8,9 @@ from sqlalchemy import select
 from portal import db
 from portal.errors import NotFound, Refused
 from portal.mail.models import Mail
+from portal.people.models import Delegation
 from portal.people.services import identify
 from portal.team import services
-from portal.team.models import Delegation
 from tests.factories import make_assignment, make_attestation, make_campaign, make_hr, make_person
 
 TODAY = date(2026, 11, 20)
