@@ -3,7 +3,7 @@
 from portal.attestations.sealing import EVIDENCE
 from portal.audit.checkpoints import CHECKPOINT
 from portal.campaigns.giving import FILL
-from portal.campaigns.leaves import SETTLE
+from portal.campaigns.leaves import GIVE_BACK, SETTLE
 from portal.contractors.contracts import ENDINGS, WARNINGS
 from portal.directory.roles import EXPIRE
 from portal.directory.syncing import SYNC, WATCH
@@ -23,6 +23,7 @@ JOBS = (
     WARNINGS,
     FILL,
     SETTLE,
+    GIVE_BACK,
     REMIND,
     EXPORT,
     DISPOSE,

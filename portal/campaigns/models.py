@@ -206,6 +206,7 @@ class Leave(Base):
     person_id: Mapped[UUID] = mapped_column(ForeignKey("people.id"))
     begins_on: Mapped[date]
     ends_on: Mapped[date | None]  # first day back; None: not known yet
+    given_back_on: Mapped[date | None]  # the person's duties have its days
     reason: Mapped[str] = mapped_column(Text)
     by_id: Mapped[UUID] = mapped_column(ForeignKey("people.id"))
     at: Mapped[datetime] = mapped_column(default=utc_now)
