@@ -4,6 +4,7 @@ import pytest
 from sqlalchemy import select
 
 from portal import db, jobs
+from portal.attestations import recording
 from portal.audit.models import AuditEntry
 from portal.campaigns import deciding, giving, leaves
 from portal.campaigns.audience import Audience, Fact, Part
@@ -81,6 +82,45 @@ def test_a_release_up_to_a_day_ends_by_itself_the_day_after(app, harper, on):
 
     assert duty.status is Status.NOT_STARTED
     assert leaves.SETTLE.due(10) == []
+
+
+def test_who_signed_on_paper_during_a_release_has_signed_when_it_is_over(app, harper, on):
+    duty = make_assignment(done=True)
+    deciding.release(duty, reason="x", until=DAY + timedelta(days=3), by=harper)
+    recording.record_paper(
+        duty, signed_on=DAY, scan=b"%PDF-1.7", witness="Jo Field", note="", by=harper
+    )
+    db.finish(keep=True)
+
+    on(DAY + timedelta(days=4))
+
+    assert (duty.status, duty.waived_until) == (Status.SIGNED, None)
+    assert leaves.SETTLE.due(10) == []
+
+
+def test_who_signed_while_hr_released_them_has_signed_when_the_release_is_over(app, harper, on):
+    duty = make_attestation().assignment
+    duty.waived_until = DAY
+    db.finish(keep=True)
+
+    on(DAY + timedelta(days=1))
+    leaves.settle(duty.id, today=db.today())
+
+    assert duty.status is Status.SIGNED
+    assert leaves.SETTLE.due(10) == []
+
+
+def test_who_works_here_again_has_the_duty_again_whatever_was_decided_about_others(app, harper, on):
+    duty = make_assignment(person=make_person(left_on=DAY))
+    settle()
+    on(DAY + timedelta(days=1))
+    other = make_assignment(person=make_person())
+    deciding.release(other, reason="x", until=None, by=harper)
+
+    duty.person.left_on = None
+    settle()
+
+    assert duty.status is Status.NOT_STARTED
 
 
 def test_one_person_gets_more_time_and_both_days_are_kept(app, harper):
