@@ -2,6 +2,7 @@
 
 from portal.attestations.sealing import EVIDENCE
 from portal.audit.checkpoints import CHECKPOINT
+from portal.campaigns.deciding import EXEMPT
 from portal.campaigns.giving import FILL
 from portal.campaigns.leaves import GIVE_BACK, SETTLE
 from portal.contractors.contracts import ENDINGS, WARNINGS
@@ -22,6 +23,7 @@ JOBS = (
     ENDINGS,
     WARNINGS,
     FILL,
+    EXEMPT,
     SETTLE,
     GIVE_BACK,
     REMIND,

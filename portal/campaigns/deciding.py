@@ -9,11 +9,12 @@ from typing import Any
 from uuid import UUID
 
 from flask_babel import gettext as _
-from sqlalchemy import Select, bindparam, insert, select, update
-from sqlalchemy.orm import joinedload
+from sqlalchemy import Select, bindparam, exists, func, insert, select, update
+from sqlalchemy.orm import aliased, joinedload
 
-from portal import db
+from portal import db, jobs
 from portal.audit import services as audit
+from portal.campaigns import audience, giving
 from portal.campaigns.audience import Audience
 from portal.campaigns.models import (
     DISCHARGED,
@@ -25,6 +26,7 @@ from portal.campaigns.models import (
     Status,
 )
 from portal.errors import NotFound, Refused
+from portal.jobs import Job
 from portal.people.models import Person
 from portal.people.services import Identity
 
@@ -149,69 +151,129 @@ def get_exemption(exemption_id: UUID) -> Exemption:
 
 
 def exempt(campaign: Campaign, rule: Audience, *, reason: str, by: Identity) -> Exemption:
-    """Take a group out of a campaign: no duty for who joins it, a release for who has one."""
+    """Take a group out of a campaign: no duty for who joins it.
+
+    Who has one is released by the worker.
+    """
     exemption = Exemption(
         campaign_id=campaign.id, audience=rule.to_json(), reason=reason, by_id=by.id
     )
     db.session.add(exemption)
     db.session.flush()
-    open_duties = db.session.execute(
-        select(Assignment.id, Assignment.status)
-        .join(Person, Person.id == Assignment.person_id)
-        .where(
-            Assignment.campaign_id == campaign.id,
-            Assignment.status.not_in(DISCHARGED),
-            rule.where(),
-        )
-    ).all()
-    if open_duties:
-        rows = [
-            {
-                "assignment_id": row.id,
-                "decision": Decision.EXEMPTED,
-                "reason": reason,
-                "status_before": row.status,
-                "exemption_id": exemption.id,
-                "by_id": by.id,
-            }
-            for row in open_duties
-        ]
-        db.session.execute(insert(DutyDecision), rows)
-        db.session.execute(
-            update(Assignment)
-            .where(Assignment.id.in_(_exempted_by(exemption.id)))
-            .values(status=Status.WAIVED)
-        )
     audit.record(
         "exemption.made",
         subject=exemption.id,
         actor=by.id,
         campaign=str(campaign.id),
         rule=exemption.audience,
-        released=len(open_duties),
+        released=_count(_to_release(exemption)),
     )
     return exemption
 
 
 def end_exemption(exemption: Exemption, *, by: Identity) -> None:
-    """End the rule: who was released by it has the duty again, as it was."""
-    db.session.refresh(exemption, with_for_update=True)
+    """End the rule: the worker gives the duty again, as it was, to who was released by it."""
+    db.session.refresh(exemption, with_for_update={"of": Exemption})
     if exemption.ended_at is not None:
         raise Refused(_("This exemption has ended already."))
-    exemption.ended_at = db.utc_now()
-    reason = _("The exemption ended.")
-    back = db.session.scalars(
-        select(Assignment).where(
-            Assignment.id.in_(_exempted_by(exemption.id)), Assignment.status == Status.WAIVED
+    exemption.ended_at, exemption.ended_by = db.utc_now(), by.id
+    exemption.carried_out_at = None
+    returned = _count(_to_return(exemption))
+    audit.record("exemption.ended", subject=exemption.id, actor=by.id, returned=returned)
+
+
+def _to_release(exemption: Exemption) -> Select[UUID, Status]:
+    """The open duties of the group, with where they stand."""
+    return (
+        select(Assignment.id, Assignment.status)
+        .join(Person, Person.id == Assignment.person_id)
+        .where(
+            Assignment.campaign_id == exemption.campaign_id,
+            Assignment.status.not_in(DISCHARGED),
+            audience.read(exemption.audience).where(),
         )
-    ).all()
-    for assignment in back:
-        take_back(assignment, reason=reason, by=by)
-    audit.record("exemption.ended", subject=exemption.id, actor=by.id, returned=len(back))
+    )
 
 
-def _exempted_by(exemption_id: UUID) -> Select[UUID]:
-    return select(DutyDecision.assignment_id).where(DutyDecision.exemption_id == exemption_id)
+def _to_return(exemption: Exemption) -> Select[UUID, Status | None]:
+    """The duties that this rule released, and nothing later did, with what they were before."""
+    later = aliased(DutyDecision)
+    return (
+        select(Assignment.id, DutyDecision.status_before)
+        .join(DutyDecision, DutyDecision.assignment_id == Assignment.id)
+        .where(
+            DutyDecision.exemption_id == exemption.id,
+            DutyDecision.decision == Decision.EXEMPTED,
+            Assignment.status == Status.WAIVED,
+            ~exists().where(
+                later.assignment_id == Assignment.id,
+                later.decision.in_([Decision.RETURNED, *RELEASES]),
+                later.at > DutyDecision.at,
+            ),
+        )
+    )
+
+
+def _count(asked: Select[*tuple[Any, ...]]) -> int:
+    return db.session.scalars(select(func.count()).select_from(asked.subquery())).one()
+
+
+def _due(limit: int) -> list[str]:
+    """Exemptions to carry out; the end of one is another item than its beginning."""
+    unfinished = select(Exemption).where(Exemption.carried_out_at.is_(None)).limit(limit)
+    with db.reading() as session:
+        return [f"{one.id} {'ended' * bool(one.ended_at)}" for one in session.scalars(unfinished)]
+
+
+def _do(item: str) -> None:
+    """Release the group, or give it back: a batch goes into a transaction, as in a launch."""
+    key = UUID(item.split(maxsplit=1)[0])
+    while duties := _left_to_do(key):
+        for at in range(0, len(duties), giving.BATCH):
+            with db.transaction():
+                _carry_out(get_exemption(key), duties[at : at + giving.BATCH])
+            jobs.renew(EXEMPT.name, item)
+    with db.transaction() as session:
+        exemption = session.get_one(Exemption, key, with_for_update={"of": Exemption})
+        if not session.execute(_wanted(exemption).limit(1)).first():  # it may have ended since
+            exemption.carried_out_at = db.utc_now()
+
+
+def _wanted(exemption: Exemption) -> Select[Any, Any]:
+    return _to_release(exemption) if exemption.ended_at is None else _to_return(exemption)
+
+
+def _left_to_do(exemption_id: UUID) -> Sequence[UUID]:
+    with db.reading():
+        return db.session.scalars(_wanted(get_exemption(exemption_id))).all()
+
+
+def _carry_out(exemption: Exemption, duties: Sequence[UUID]) -> None:
+    """Release these duties, or give them back; those that this still holds of."""
+    asked = _wanted(exemption).where(Assignment.id.in_(duties))
+    rows = db.session.execute(asked.with_for_update(of=Assignment)).all()
+    if not rows:
+        return
+    facts: dict[str, Any] = {"decision": Decision.EXEMPTED, "reason": exemption.reason}
+    facts |= {"exemption_id": exemption.id, "by_id": exemption.by_id}
+    if has_ended := exemption.ended_at is not None:
+        facts = {"decision": Decision.RETURNED, "reason": _("The exemption ended.")}
+        facts["by_id"] = exemption.ended_by
+    db.session.execute(
+        insert(DutyDecision),
+        [
+            {**facts, "assignment_id": duty, "status_before": None if has_ended else status}
+            for duty, status in rows
+        ],
+    )
+    db.session.execute(
+        update(Assignment),
+        [{"id": duty, "status": status if has_ended else Status.WAIVED} for duty, status in rows],
+    )
+
+
+EXEMPT = Job("exempt", _due, _do)
+"""Groups that are taken out, and those whose exemption ended."""
 
 
 def lock(assignment: Assignment) -> None:

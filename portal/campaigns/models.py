@@ -192,8 +192,10 @@ class Exemption(Base):
     by_id: Mapped[UUID] = mapped_column(ForeignKey("people.id"))
     at: Mapped[datetime] = mapped_column(default=utc_now)
     ended_at: Mapped[datetime | None]
+    ended_by: Mapped[UUID | None] = mapped_column(ForeignKey("people.id"))
+    carried_out_at: Mapped[datetime | None]  # all duties are as the rule, or its end, says
 
-    by: Mapped[Person] = relationship()
+    by: Mapped[Person] = relationship(foreign_keys=by_id)
 
 
 class Leave(Base):

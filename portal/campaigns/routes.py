@@ -58,6 +58,7 @@ def campaign(campaign_id: UUID) -> ResponseReturnValue:
     """One campaign: what it is, whom it reaches, and what can be done."""
     found = planning.get_campaign(campaign_id)
     counts, departments = previewing.count(found)
+    exemptions = deciding.list_exemptions(campaign_id)
     filling = found.is_open and found.filled_at is None and found.opens_on <= db.today()
     page = render_template(
         "campaigns/campaign.html",
@@ -66,16 +67,14 @@ def campaign(campaign_id: UUID) -> ResponseReturnValue:
         sentence=rules.read(found.audience).sentence(),
         counts=counts,
         departments=departments,
-        exemptions=[
-            (each, rules.read(each.audience).sentence())
-            for each in deciding.list_exemptions(campaign_id)
-        ],
+        exemptions=[(each, rules.read(each.audience).sentence()) for each in exemptions],
         why_not_launch=""
         if found.launched_at
         else planning.why_not_launch(found, today=db.today()),
         form=forms.ConfirmForm(),
     )
-    return page, {"Refresh": "5"} if filling else {}
+    is_changing = filling or not all(each.carried_out_at for each in exemptions)
+    return page, {"Refresh": "5"} if is_changing else {}
 
 
 @bp.route("/<uuid:campaign_id>/change", methods=["GET", "POST"])
@@ -223,7 +222,7 @@ def exempt(campaign_id: UUID) -> ResponseReturnValue:
             form.reason.errors = [_("Choose at least one fact: an empty rule would take out all")]
         else:
             deciding.exempt(found, form.audience, reason=form.reason.data.strip(), by=current_user)
-            flash(_("The group is taken out."))
+            flash(_("The group is taken out. Who has the duty is released in a moment."))
             return redirect(url_for(".campaign", campaign_id=campaign_id))
     return render_template("campaigns/exempt.html", form=form, campaign=found)
 
@@ -231,10 +230,10 @@ def exempt(campaign_id: UUID) -> ResponseReturnValue:
 @bp.post("/exemptions/<uuid:exemption_id>/end")
 @requires(Role.HR)
 def end_exemption(exemption_id: UUID) -> ResponseReturnValue:
-    """End an exemption: the duties come back."""
+    """End an exemption: the worker brings the duties back."""
     exemption = deciding.get_exemption(exemption_id)
     deciding.end_exemption(exemption, by=current_user)
-    flash(_("The exemption is ended."))
+    flash(_("The exemption is ended. Who was released by it has the duty again in a moment."))
     return redirect(url_for(".campaign", campaign_id=exemption.campaign_id))
 
 

@@ -22,6 +22,12 @@ def harper(app):
 
 
 @pytest.fixture
+def harper_of(each_app):
+    """The same, on each database."""
+    return identify(make_hr())
+
+
+@pytest.fixture
 def on(clock):
     def set_to(day):
         clock(datetime(day.year, day.month, day.day, 18, tzinfo=UTC))
@@ -216,13 +222,22 @@ def test_leaves_that_cross_are_refused(app, harper, on, begins, ends, words):
         )
 
 
+COUNCIL_OFFICE = Audience((Part({Fact.GROUP: ("council-office",)}),))
+
+
+def carry_out():
+    db.finish(keep=True)
+    done = jobs.run_once(deciding.EXEMPT)
+    db.session.expire_all()
+    return done
+
+
 def test_an_exemption_releases_who_has_the_duty_and_keeps_it_from_joiners(app, harper):
     clerk = make_assignment(person=make_person(groups=["council-office"]))
     other = make_assignment(person=make_person())
-    rule = Audience((Part({Fact.GROUP: ("council-office",)}),))
 
-    exemption = deciding.exempt(clerk.campaign, rule, reason="Own code.", by=harper)
-    db.session.expire_all()
+    exemption = deciding.exempt(clerk.campaign, COUNCIL_OFFICE, reason="Own code.", by=harper)
+    carry_out()
     make_person(groups=["council-office"])
 
     assert clerk.status is Status.WAIVED
@@ -230,10 +245,13 @@ def test_an_exemption_releases_who_has_the_duty_and_keeps_it_from_joiners(app, h
     assert giving.give(clerk.campaign) == 0
 
     deciding.end_exemption(exemption, by=harper)
+    carry_out()
 
     assert clerk.status is Status.NOT_STARTED
     assert decisions_of(clerk) == [Decision.EXEMPTED, Decision.RETURNED]
+    assert [each.by_id for each in deciding.list_decisions([clerk.id])] == [harper.id, harper.id]
     assert giving.give(clerk.campaign) == 1
+    assert deciding.EXEMPT.due(10) == []
 
 
 def test_an_exemption_touches_no_signature(app, harper):
@@ -241,9 +259,70 @@ def test_an_exemption_touches_no_signature(app, harper):
     rule = Audience((Part({Fact.KIND: ("employee",)}),))
 
     deciding.exempt(attestation.assignment.campaign, rule, reason="x", by=harper)
+    carry_out()
 
-    db.session.expire_all()
     assert attestation.assignment.status is Status.SIGNED
+
+
+def test_who_was_given_back_the_duty_or_released_again_stays_so_when_the_exemption_ends(
+    app, harper
+):
+    duties = [make_assignment(person=make_person(groups=["council-office"])) for _ in range(3)]
+    back, released, exempt = duties
+    exemption = deciding.exempt(back.campaign, COUNCIL_OFFICE, reason="Own code.", by=harper)
+    carry_out()
+    deciding.take_back(back, reason="Not there any more.", by=harper)
+    deciding.take_back(released, reason="Not there any more.", by=harper)
+    deciding.release(released, reason="Retires.", until=None, by=harper)
+    assert carry_out() == 0
+
+    deciding.end_exemption(exemption, by=harper)
+    carry_out()
+
+    assert [each.status for each in duties] == [
+        Status.NOT_STARTED,
+        Status.WAIVED,
+        Status.NOT_STARTED,
+    ]
+    assert decisions_of(exempt) == [Decision.EXEMPTED, Decision.RETURNED]
+
+
+@pytest.mark.parametrize("ends", [False, True])
+def test_a_worker_that_is_killed_in_an_exemption_leaves_nothing_undone_or_done_twice(
+    each_app, harper_of, monkeypatch, ends
+):
+    people = [make_person(groups=["council-office"]) for _ in range(5)]
+    duties = [make_assignment(person=each) for each in people]
+    exemption = deciding.exempt(
+        duties[0].campaign, COUNCIL_OFFICE, reason="Own code.", by=harper_of
+    )
+    if ends:
+        carry_out()
+        deciding.end_exemption(exemption, by=harper_of)
+    monkeypatch.setattr(giving, "BATCH", 2)
+    db.finish(keep=True)
+    with monkeypatch.context() as killed:
+        killed.setattr(jobs, "renew", lambda *_: pytest.fail("killed"))
+        with pytest.raises(pytest.fail.Exception):
+            deciding.EXEMPT.do(deciding.EXEMPT.due(1)[0])
+
+    deciding.EXEMPT.do(deciding.EXEMPT.due(1)[0])
+    db.session.expire_all()
+
+    decisions = [Decision.EXEMPTED, Decision.RETURNED][: 1 + ends]
+    assert {each.status for each in duties} == {Status.NOT_STARTED if ends else Status.WAIVED}
+    assert all(decisions_of(each) == decisions for each in duties)
+    assert deciding.EXEMPT.due(1) == []
+
+
+def test_an_exemption_that_ended_before_it_was_carried_out_releases_nobody(app, harper):
+    clerk = make_assignment(person=make_person(groups=["council-office"]))
+    exemption = deciding.exempt(clerk.campaign, COUNCIL_OFFICE, reason="x", by=harper)
+
+    deciding.end_exemption(exemption, by=harper)
+    carry_out()
+
+    assert decisions_of(clerk) == []
 
 
 def test_every_decision_is_in_the_log_with_who_took_it(app, harper):

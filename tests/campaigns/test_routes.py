@@ -5,7 +5,7 @@ import pytest
 from sqlalchemy import select
 
 from portal import db, jobs
-from portal.campaigns import giving
+from portal.campaigns import deciding, giving
 from portal.campaigns.models import Campaign
 from portal.people import services as people
 from tests.factories import make_campaign, make_hr, make_person, publish
@@ -174,10 +174,15 @@ def test_an_exemption_is_made_and_ended(hr):
 
     made = hr.post(f"{here}/exempt", data=rule, follow_redirects=True).text
     address = re.search(r'action="(/campaigns/exemptions/[^"]+)"', made)[1]
+    jobs.run_once(deciding.EXEMPT)
+    done = hr.get(here)
     ended = hr.post(address, follow_redirects=True).text
 
     assert "Everyone in the group council-office." in made
     assert "Own code." in made
+    assert "The duties are being changed now." in made
+    assert "The duties are being changed now." not in done.text
+    assert "Refresh" not in done.headers
     assert "Ended" in ended
 
 
