@@ -3,6 +3,7 @@
 from portal.attestations.sealing import EVIDENCE
 from portal.audit.checkpoints import CHECKPOINT
 from portal.campaigns.deciding import EXEMPT
+from portal.campaigns.extending import EXTEND
 from portal.campaigns.giving import FILL
 from portal.campaigns.leaves import GIVE_BACK, SETTLE
 from portal.contractors.contracts import ENDINGS, WARNINGS
@@ -24,6 +25,7 @@ JOBS = (
     WARNINGS,
     FILL,
     EXEMPT,
+    EXTEND,
     SETTLE,
     GIVE_BACK,
     REMIND,

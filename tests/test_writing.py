@@ -8,9 +8,10 @@ import pytest
 from sqlalchemy import event
 
 from portal import db, jobs
-from portal.campaigns import deciding, giving
+from portal.campaigns import deciding, extending, giving
 from portal.campaigns.audience import Audience, Fact, Part
 from portal.campaigns.deciding import EXEMPT
+from portal.campaigns.extending import EXTEND
 from portal.campaigns.giving import FILL
 from portal.directory import syncing
 from portal.people.models import Person
@@ -95,6 +96,20 @@ def test_a_group_is_taken_out_and_given_back_a_few_at_a_time(app, writes):
 
         assert sum(writes) > 2 * PEOPLE  # the decision, and the duty
         assert max(writes) <= MOST
+
+
+def test_everyone_gets_more_time_a_few_at_a_time(app, writes):
+    campaign = make_campaign(due_on=TODAY + timedelta(days=14))
+    make_people()
+    giving.give(campaign)
+    extending.extend(campaign, days=14, by=identify(make_hr()))
+    db.finish(keep=True)
+    writes.clear()
+
+    assert jobs.run_once(EXTEND) == 1
+
+    assert sum(writes) > PEOPLE
+    assert max(writes) <= MOST
 
 
 def test_reminders_go_out_a_few_at_a_time(app, writes):

@@ -166,7 +166,6 @@ def exempt(campaign: Campaign, rule: Audience, *, reason: str, by: Identity) -> 
         actor=by.id,
         campaign=str(campaign.id),
         rule=exemption.audience,
-        released=_count(_to_release(exemption)),
     )
     return exemption
 
@@ -178,20 +177,17 @@ def end_exemption(exemption: Exemption, *, by: Identity) -> None:
         raise Refused(_("This exemption has ended already."))
     exemption.ended_at, exemption.ended_by = db.utc_now(), by.id
     exemption.carried_out_at = None
-    returned = _count(_to_return(exemption))
-    audit.record("exemption.ended", subject=exemption.id, actor=by.id, returned=returned)
+    audit.record("exemption.ended", subject=exemption.id, actor=by.id)
+
+
+_OPEN = select(Assignment.id, Assignment.status).where(Assignment.status.not_in(DISCHARGED))
 
 
 def _to_release(exemption: Exemption) -> Select[UUID, Status]:
     """The open duties of the group, with where they stand."""
-    return (
-        select(Assignment.id, Assignment.status)
-        .join(Person, Person.id == Assignment.person_id)
-        .where(
-            Assignment.campaign_id == exemption.campaign_id,
-            Assignment.status.not_in(DISCHARGED),
-            audience.read(exemption.audience).where(),
-        )
+    return _OPEN.join(Person, Person.id == Assignment.person_id).where(
+        Assignment.campaign_id == exemption.campaign_id,
+        audience.read(exemption.audience).where(),
     )
 
 
@@ -214,15 +210,15 @@ def _to_return(exemption: Exemption) -> Select[UUID, Status | None]:
     )
 
 
-def _count(asked: Select[*tuple[Any, ...]]) -> int:
-    return db.session.scalars(select(func.count()).select_from(asked.subquery())).one()
+def _item(exemption: Exemption) -> str:
+    """What is to be carried out; the end is another item than the beginning."""
+    return f"{exemption.id}{' ended' if exemption.ended_at else ''}"
 
 
 def _due(limit: int) -> list[str]:
-    """Exemptions to carry out; the end of one is another item than its beginning."""
     unfinished = select(Exemption).where(Exemption.carried_out_at.is_(None)).limit(limit)
     with db.reading() as session:
-        return [f"{one.id} {'ended' * bool(one.ended_at)}" for one in session.scalars(unfinished)]
+        return [_item(each) for each in session.scalars(unfinished)]
 
 
 def _do(item: str) -> None:
@@ -235,41 +231,55 @@ def _do(item: str) -> None:
             jobs.renew(EXEMPT.name, item)
     with db.transaction() as session:
         exemption = session.get_one(Exemption, key, with_for_update={"of": Exemption})
-        if not session.execute(_wanted(exemption).limit(1)).first():  # it may have ended since
-            exemption.carried_out_at = db.utc_now()
+        if item != _item(exemption):
+            return  # it has ended since
+        exemption.carried_out_at = db.utc_now()
+        decision = Decision.EXEMPTED if exemption.ended_at is None else Decision.RETURNED
+        audit.record(
+            "exemption.carried_out",
+            subject=key,
+            actor=None,
+            decision=decision.value,
+            duties=_count(exemption, decision),
+        )
 
 
-def _wanted(exemption: Exemption) -> Select[Any, Any]:
-    return _to_release(exemption) if exemption.ended_at is None else _to_return(exemption)
+def _count(exemption: Exemption, decision: Decision) -> int:
+    """How many duties it released, or gave back."""
+    by_it = DutyDecision.exemption_id == exemption.id, DutyDecision.decision == decision
+    return db.session.scalars(select(func.count()).select_from(DutyDecision).where(*by_it)).one()
 
 
 def _left_to_do(exemption_id: UUID) -> Sequence[UUID]:
     with db.reading():
-        return db.session.scalars(_wanted(get_exemption(exemption_id))).all()
+        exemption = get_exemption(exemption_id)
+        wanted = _to_release(exemption) if exemption.ended_at is None else _to_return(exemption)
+        return db.session.scalars(wanted).all()
 
 
 def _carry_out(exemption: Exemption, duties: Sequence[UUID]) -> None:
     """Release these duties, or give them back; those that this still holds of."""
-    asked = _wanted(exemption).where(Assignment.id.in_(duties))
-    rows = db.session.execute(asked.with_for_update(of=Assignment)).all()
+    has_ended = exemption.ended_at is not None
+    asked = _to_return(exemption) if has_ended else _OPEN
+    these = asked.where(Assignment.id.in_(duties)).with_for_update(of=Assignment)
+    rows = db.session.execute(these).all()
     if not rows:
         return
-    facts: dict[str, Any] = {"decision": Decision.EXEMPTED, "reason": exemption.reason}
-    facts |= {"exemption_id": exemption.id, "by_id": exemption.by_id}
-    if has_ended := exemption.ended_at is not None:
-        facts = {"decision": Decision.RETURNED, "reason": _("The exemption ended.")}
-        facts["by_id"] = exemption.ended_by
-    db.session.execute(
-        insert(DutyDecision),
-        [
-            {**facts, "assignment_id": duty, "status_before": None if has_ended else status}
-            for duty, status in rows
-        ],
-    )
-    db.session.execute(
-        update(Assignment),
-        [{"id": duty, "status": status if has_ended else Status.WAIVED} for duty, status in rows],
-    )
+    decision = {
+        "decision": Decision.RETURNED if has_ended else Decision.EXEMPTED,
+        "reason": _("The exemption ended.") if has_ended else exemption.reason,
+        "by_id": exemption.ended_by if has_ended else exemption.by_id,
+        "exemption_id": exemption.id,
+    }
+    decisions = [
+        {**decision, "assignment_id": duty, "status_before": None if has_ended else status}
+        for duty, status in rows
+    ]
+    duties_now = [
+        {"id": duty, "status": status if has_ended else Status.WAIVED} for duty, status in rows
+    ]
+    db.session.execute(insert(DutyDecision), decisions)
+    db.session.execute(update(Assignment), duties_now)
 
 
 EXEMPT = Job("exempt", _due, _do)

@@ -12,7 +12,7 @@ from wtforms.fields.choices import SelectChoice
 
 from portal import db
 from portal.campaigns import audience as rules
-from portal.campaigns import deciding, leaves, planning, previewing, versions
+from portal.campaigns import deciding, extending, leaves, planning, previewing, versions
 from portal.campaigns.forms import audience as audience_forms
 from portal.campaigns.forms import deciding as decision_forms
 from portal.campaigns.forms import planning as forms
@@ -174,14 +174,18 @@ def extend(campaign_id: UUID) -> ResponseReturnValue:
     found = planning.get_campaign(campaign_id)
     form = forms.ExtendForm()
     if form.validate_on_submit():
-        planning.extend(found, days=form.days.data, by=current_user)
-        words = ngettext(
-            "Everyone who has not signed has %(num)s day more.",
-            "Everyone who has not signed has %(num)s days more.",
-            form.days.data,
-        )
-        flash(words)
-        return redirect(url_for(".campaign", campaign_id=campaign_id))
+        try:
+            extending.extend(found, days=form.days.data, by=current_user)
+        except Refused as refusal:
+            form.days.errors = [str(refusal)]
+        else:
+            words = ngettext(
+                "Everyone who has not signed gets %(num)s day more, in a moment.",
+                "Everyone who has not signed gets %(num)s days more, in a moment.",
+                form.days.data,
+            )
+            flash(words)
+            return redirect(url_for(".campaign", campaign_id=campaign_id))
     return render_template("campaigns/extend.html", form=form, campaign=found)
 
 

@@ -36,6 +36,7 @@ ACTIONS = {
     "leave.ended": _l("Noted the first day back"),
     "exemption.made": _l("Took a group out"),
     "exemption.ended": _l("Ended an exemption"),
+    "exemption.carried_out": _l("Carried out an exemption, or its end"),
     "kiosk.offered": _l("Made a code for a shared device"),
     "kiosk.set_up": _l("Set up a shared device"),
     "kiosk.ended": _l("Ended a shared device"),

@@ -1,3 +1,4 @@
+import json
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -38,6 +39,13 @@ def on(clock):
 
 def decisions_of(assignment):
     return [each.decision for each in deciding.list_decisions([assignment.id])]
+
+
+def log_of(action):
+    """The details of these entries, oldest first."""
+    leaves = select(AuditEntry.leaf).where(AuditEntry.action == action)
+    found = db.session.scalars(leaves.order_by(AuditEntry.position))
+    return [json.loads(leaf)["details"] for leaf in found]
 
 
 def settle():
@@ -312,6 +320,8 @@ def test_a_worker_that_is_killed_in_an_exemption_leaves_nothing_undone_or_done_t
     decisions = [Decision.EXEMPTED, Decision.RETURNED][: 1 + ends]
     assert {each.status for each in duties} == {Status.NOT_STARTED if ends else Status.WAIVED}
     assert all(decisions_of(each) == decisions for each in duties)
+    logged = log_of("exemption.carried_out")[-1]
+    assert logged == {"decision": decisions[-1].value, "duties": len(duties)}
     assert deciding.EXEMPT.due(1) == []
 
 

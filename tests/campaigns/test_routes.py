@@ -186,6 +186,18 @@ def test_an_exemption_is_made_and_ended(hr):
     assert "Ended" in ended
 
 
+def test_more_time_that_would_be_over_already_is_refused_beside_the_number(hr):
+    campaign = make_campaign(due_on=db.today() - timedelta(days=9)).id
+    db.finish(keep=True)
+    address = f"/campaigns/{campaign}/extend"
+
+    refused = hr.post(address, data={"days": "8"}).text
+    given = hr.post(address, data={"days": "9"}, follow_redirects=True).text
+
+    assert "That day is over already. Give more days." in refused
+    assert "gets 9 days more" in given
+
+
 def test_the_list_of_campaigns_shows_where_each_stands(hr):
     begin(hr)
 

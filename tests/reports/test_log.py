@@ -30,6 +30,7 @@ def test_every_action_and_every_detail_of_the_log_is_known_to_its_page():
     assert log_words.FIELDS.keys() <= {
         *set().union(*audit.ACTIONS.values()),
         *("title", "opens_on", "due_on", "due_days"),  # what a campaign was before and after
+        "returned",  # of earlier entries
     }
 
 
