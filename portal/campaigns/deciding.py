@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from flask_babel import gettext as _
-from sqlalchemy import Select, bindparam, exists, func, insert, select, update
+from sqlalchemy import Select, bindparam, exists, func, insert, inspect, select, update
 from sqlalchemy.orm import aliased, joinedload
 
 from portal import db, jobs
@@ -25,6 +25,7 @@ from portal.campaigns.models import (
     Exemption,
     Status,
 )
+from portal.campaigns.planning import plain
 from portal.errors import NotFound, Refused
 from portal.jobs import Job
 from portal.people.models import Person
@@ -229,25 +230,18 @@ def _do(item: str) -> None:
             with db.transaction():
                 _carry_out(get_exemption(key), duties[at : at + giving.BATCH])
             jobs.renew(EXEMPT.name, item)
+    decision = Decision.RETURNED if item.endswith("ended") else Decision.EXEMPTED
+    by_it = DutyDecision.exemption_id == key, DutyDecision.decision == decision
+    with db.reading() as session:
+        done = session.scalars(select(func.count(DutyDecision.id)).where(*by_it)).one()
     with db.transaction() as session:
         exemption = session.get_one(Exemption, key, with_for_update={"of": Exemption})
         if item != _item(exemption):
             return  # it has ended since
         exemption.carried_out_at = db.utc_now()
-        decision = Decision.EXEMPTED if exemption.ended_at is None else Decision.RETURNED
         audit.record(
-            "exemption.carried_out",
-            subject=key,
-            actor=None,
-            decision=decision.value,
-            duties=_count(exemption, decision),
+            "exemption.carried_out", subject=key, actor=None, decision=decision.value, duties=done
         )
-
-
-def _count(exemption: Exemption, decision: Decision) -> int:
-    """How many duties it released, or gave back."""
-    by_it = DutyDecision.exemption_id == exemption.id, DutyDecision.decision == decision
-    return db.session.scalars(select(func.count()).select_from(DutyDecision).where(*by_it)).one()
 
 
 def _left_to_do(exemption_id: UUID) -> Sequence[UUID]:
@@ -294,10 +288,14 @@ def lock(assignment: Assignment) -> None:
 def note_decision(
     assignment: Assignment, decision: Decision, *, by: Identity | None, **facts: Any
 ) -> None:
-    """Keep one decision, and log it; `by` None: the portal itself."""
+    """Keep one decision, and log it with what it changes; `by` None: the portal itself.
+
+    The duty is locked and changed, and not flushed yet. The log never holds the reason.
+    """
     row = DutyDecision(
         assignment_id=assignment.id, decision=decision, by_id=by.id if by else None, **facts
     )
+    before, after = _changes(assignment)
     db.session.add(row)
     db.session.flush()
     audit.record(
@@ -306,4 +304,20 @@ def note_decision(
         actor=by.id if by else None,
         assignment=str(assignment.id),
         decision=decision.value,
+        before=before,
+        after=after,
     )
+
+
+def _changes(assignment: Assignment) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What is about to change of a duty: as it was, and as it will be."""
+    before: dict[str, Any] = {}
+    after: dict[str, Any] = {}
+    for fact in inspect(assignment).attrs:
+        if fact.key in _LOGGED and fact.history.has_changes():
+            before[fact.key] = next(iter(fact.history.deleted), None)
+            after[fact.key] = fact.value
+    return plain(before), plain(after)
+
+
+_LOGGED = frozenset({"status", "due_on", "waived_until", "paused_on"})

@@ -27,6 +27,7 @@ from portal.campaigns.models import (
     Leave,
     Status,
 )
+from portal.campaigns.planning import plain
 from portal.errors import NotFound, Refused
 from portal.jobs import Job
 from portal.people.models import Person
@@ -91,10 +92,17 @@ def end_leave(leave: Leave, *, ends_on: date, by: Identity) -> None:
     """Note the first day back. Refuses a day that is not after the first day away."""
     if ends_on <= leave.begins_on:
         raise Refused(_("The first day back must come after the first day away."))
-    leave.ends_on, leave.given_back_on = ends_on, None
+    before, leave.ends_on, leave.given_back_on = leave.ends_on, ends_on, None
     db.session.flush()
     _settle_person(leave.person_id, today=db.today())
-    audit.record("leave.ended", subject=leave.id, actor=by.id, ends_on=ends_on.isoformat())
+    audit.record(
+        "leave.ended",
+        subject=leave.id,
+        actor=by.id,
+        person=str(leave.person_id),
+        before=plain({"ends_on": before}),
+        after=plain({"ends_on": ends_on}),
+    )
 
 
 def _settle_person(person_id: UUID, *, today: date) -> None:

@@ -335,13 +335,24 @@ def test_an_exemption_that_ended_before_it_was_carried_out_releases_nobody(app, 
     assert decisions_of(clerk) == []
 
 
-def test_every_decision_is_in_the_log_with_who_took_it(app, harper):
-    duty = make_assignment()
-    deciding.release(duty, reason="Private words", until=None, by=harper)
+def test_every_decision_is_in_the_log_with_who_took_it_and_what_it_changed(app, harper):
+    duty = make_assignment(due_on=DAY)
+    later = DAY + timedelta(days=9)
+    deciding.give_time(duty, due_on=later, reason="Private words", by=harper)
+    deciding.release(duty, reason="Private words", until=later, by=harper)
 
-    leaf = db.session.scalars(
+    leaves_of_log = db.session.scalars(
         select(AuditEntry.leaf).where(AuditEntry.action == "duty.decided")
-    ).one()
+    ).all()
+    extended, released = log_of("duty.decided")
 
-    assert str(harper.id) in leaf
-    assert "Private words" not in leaf
+    assert all(str(harper.id) in leaf for leaf in leaves_of_log)
+    assert not any("Private words" in leaf for leaf in leaves_of_log)
+    assert (extended["before"], extended["after"]) == (
+        {"due_on": "2026-12-01"},
+        {"due_on": "2026-12-10"},
+    )
+    assert (released["before"], released["after"]) == (
+        {"status": "not_started", "waived_until": None},
+        {"status": "waived", "waived_until": "2026-12-10"},
+    )

@@ -6,6 +6,7 @@ from portal import db, jobs
 from portal.campaigns import deciding, leaves
 from portal.campaigns.models import Decision
 from portal.people.services import identify
+from tests.campaigns.test_deciding import log_of
 from tests.factories import make_assignment, make_hr
 
 DAY = date(2026, 12, 1)
@@ -178,3 +179,19 @@ def test_who_left_while_on_leave_is_not_looked_at_again(on, away, back):
     settle()
 
     assert leaves.SETTLE.due(10) == leaves.GIVE_BACK.due(10) == []
+
+
+def test_a_correction_of_the_first_day_back_is_in_the_log_with_what_it_was(on, away, harper):
+    duty = make_assignment(due_on=DAY + timedelta(days=20))
+    leave = away(duty, 0, 10)
+    settle()
+    leaves.end_leave(leave, ends_on=DAY + timedelta(days=14), by=harper)
+
+    assert log_of("leave.ended") == [
+        {
+            "person": str(duty.person_id),
+            "before": {"ends_on": "2026-12-11"},
+            "after": {"ends_on": "2026-12-15"},
+        }
+    ]
+    assert log_of("duty.decided")[0]["after"] == {"paused_on": "2026-12-01"}
