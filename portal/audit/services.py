@@ -41,6 +41,7 @@ ACTIONS: dict[str, frozenset[str]] = {
     "campaign.changed": frozenset({"before", "after"}),
     "campaign.launched": frozenset({"key"}),
     "campaign.closed": frozenset(),
+    "campaign.deleted": frozenset({"title"}),
     "duty.decided": frozenset({"assignment", "decision", "before", "after"}),
     "leave.noted": frozenset({"person", "begins_on", "ends_on"}),
     "leave.ended": frozenset({"person", "before", "after"}),

@@ -1,4 +1,4 @@
-"""HR plans a campaign: draft, audience, launch, more time, close, and next year's copy."""
+"""HR plans a campaign: draft, audience, launch, close, and next year's copy."""
 
 import json
 import re
@@ -11,13 +11,15 @@ from uuid import UUID, uuid4
 
 from flask_babel import gettext as _
 from sqlalchemy import String, cast, func, select
+from sqlalchemy import delete as delete_from
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import joinedload
 
 from portal import db
 from portal.audit import services as audit
 from portal.campaigns import audience, giving, schedule
 from portal.campaigns.audience import Audience
-from portal.campaigns.models import DISCHARGED, Assignment, Campaign, Kind, Status
+from portal.campaigns.models import DISCHARGED, Assignment, Campaign, Exemption, Kind, Status
 from portal.courses import services as courses
 from portal.errors import NotFound, Refused
 from portal.people.models import Person
@@ -175,6 +177,23 @@ def close(campaign: Campaign, *, by: Identity) -> None:
     campaign.closed_at = db.utc_now()
     note_change(campaign, by)
     audit.record("campaign.closed", subject=campaign.id, actor=by.id)
+
+
+def delete(campaign: Campaign, *, by: Identity) -> None:
+    """Delete a draft with the groups that it leaves out.
+
+    Refuses a campaign that was launched, has duties, or is named elsewhere, as in a hold.
+    """
+    lock(campaign)
+    if campaign.launched_at is not None:
+        raise Refused(_("This campaign is launched already. Close it instead."))
+    try:
+        with db.session.begin_nested():
+            db.session.execute(delete_from(Exemption).where(Exemption.campaign_id == campaign.id))
+            db.session.execute(delete_from(Campaign).where(Campaign.id == campaign.id))
+    except IntegrityError:
+        raise Refused(_("This draft is named elsewhere, as in a hold. It stays.")) from None
+    audit.record("campaign.deleted", subject=campaign.id, actor=by.id, title=campaign.title)
 
 
 def copy(campaign: Campaign, *, by: Identity) -> Campaign:

@@ -1,5 +1,7 @@
 """HR's pages: plan a campaign, launch it, and decide about single duties."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
 
@@ -8,6 +10,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import ngettext
 from flask_login import current_user
+from wtforms import Field
 from wtforms.fields.choices import SelectChoice
 
 from portal import db
@@ -174,11 +177,8 @@ def extend(campaign_id: UUID) -> ResponseReturnValue:
     found = planning.get_campaign(campaign_id)
     form = forms.ExtendForm()
     if form.validate_on_submit():
-        try:
+        with _refusal_beside(form.days):
             extending.extend(found, days=form.days.data, by=current_user)
-        except Refused as refusal:
-            form.days.errors = [str(refusal)]
-        else:
             words = ngettext(
                 "Everyone who has not signed gets %(num)s day more, in a moment.",
                 "Everyone who has not signed gets %(num)s days more, in a moment.",
@@ -202,6 +202,16 @@ def close(campaign_id: UUID) -> ResponseReturnValue:
     return render_template("campaigns/close.html", form=form, campaign=found)
 
 
+@bp.post("/<uuid:campaign_id>/delete")
+@requires(Role.HR)
+def delete(campaign_id: UUID) -> ResponseReturnValue:
+    """Delete a draft."""
+    found = planning.get_campaign(campaign_id)
+    planning.delete(found, by=current_user)
+    flash(_("The draft %(title)s is deleted.", title=found.title))
+    return redirect(url_for(".overview"))
+
+
 @bp.post("/<uuid:campaign_id>/copy")
 @requires(Role.HR)
 def copy(campaign_id: UUID) -> ResponseReturnValue:
@@ -219,9 +229,7 @@ def exempt(campaign_id: UUID) -> ResponseReturnValue:
     form = audience_forms.ExemptionForm()
     known = planning.known_values()
     form.offer(known)
-    if _rearranged(form, known):
-        pass
-    elif form.validate_on_submit():
+    if not _rearranged(form, known) and form.validate_on_submit():
         if any(not part.facts for part in form.audience.parts):
             form.reason.errors = [_("Choose at least one fact: an empty rule would take out all")]
         else:
@@ -252,9 +260,8 @@ def release(assignment_id: UUID) -> ResponseReturnValue:
         if until is not None and until < db.today():
             form.until.errors = [_("Choose a day from today on")]
         else:
-            deciding.release(
-                assignment, reason=form.reason.data.strip(), until=until, by=current_user
-            )
+            reason = form.reason.data.strip()
+            deciding.release(assignment, reason=reason, until=until, by=current_user)
             return _to_person(assignment.person_id, _("The person is released."))
     return render_template("campaigns/release.html", form=form, assignment=assignment)
 
@@ -278,16 +285,9 @@ def more_time(assignment_id: UUID) -> ResponseReturnValue:
     assignment = deciding.get_assignment(assignment_id)
     form = decision_forms.MoreTimeForm()
     if form.validate_on_submit():
-        try:
-            deciding.give_time(
-                assignment,
-                due_on=form.due_on.data,
-                reason=form.reason.data.strip(),
-                by=current_user,
-            )
-        except Refused as refusal:
-            form.due_on.errors = [str(refusal)]
-        else:
+        with _refusal_beside(form.due_on):
+            due_on, reason = form.due_on.data, form.reason.data.strip()
+            deciding.give_time(assignment, due_on=due_on, reason=reason, by=current_user)
             return _to_person(assignment.person_id, _("The due date is changed."))
     return render_template("campaigns/more_time.html", form=form, assignment=assignment)
 
@@ -299,7 +299,7 @@ def leave(person_id: UUID) -> ResponseReturnValue:
     person = people.get_person(person_id)
     form = decision_forms.LeaveForm()
     if form.validate_on_submit():
-        try:
+        with _refusal_beside(form.ends_on):
             leaves.begin_leave(
                 person_id,
                 begins_on=form.begins_on.data,
@@ -307,9 +307,6 @@ def leave(person_id: UUID) -> ResponseReturnValue:
                 reason=form.reason.data.strip(),
                 by=current_user,
             )
-        except Refused as refusal:
-            form.ends_on.errors = [str(refusal)]
-        else:
             return _to_person(person_id, _("The leave is noted."))
     return render_template("campaigns/leave.html", form=form, person=person)
 
@@ -321,11 +318,8 @@ def back(leave_id: UUID) -> ResponseReturnValue:
     found = leaves.get_leave(leave_id)
     form = decision_forms.BackForm(data={"ends_on": found.ends_on or db.today()})
     if form.validate_on_submit():
-        try:
+        with _refusal_beside(form.ends_on):
             leaves.end_leave(found, ends_on=form.ends_on.data, by=current_user)
-        except Refused as refusal:
-            form.ends_on.errors = [str(refusal)]
-        else:
             return _to_person(found.person_id, _("The first day back is noted."))
     return render_template("campaigns/back.html", form=form, leave=found)
 
@@ -337,7 +331,7 @@ def version(version_id: UUID) -> ResponseReturnValue:
     found = courses.get_version(version_id)
     form = forms.VersionForm(data={"title": _("What changed: %(title)s", title=found.title)})
     if form.validate_on_submit():
-        try:
+        with _refusal_beside(form.due_on):
             opened = versions.decide(
                 found,
                 change=form.change.data,
@@ -345,9 +339,6 @@ def version(version_id: UUID) -> ResponseReturnValue:
                 title=(form.title.data or found.title).strip(),
                 by=current_user,
             )
-        except Refused as refusal:
-            form.due_on.errors = [str(refusal)]
-        else:
             if opened is not None:
                 flash(_("%(title)s is launched.", title=opened.title))
                 return redirect(url_for(".campaign", campaign_id=opened.id))
@@ -375,13 +366,20 @@ def _courses() -> list[SelectChoice]:
 
 def _changed(campaign: Campaign, values: dict[str, Any], form: forms.SeenForm) -> bool:
     """Keep the change; where somebody else was faster, say so at the form, with what they left."""
-    try:
+    with _refusal_beside(form.seen):
         planning.change(campaign, values, by=current_user, seen=form.seen.data or "")
+        return True
+    form.seen.data = planning.stamp(campaign)
+    return False
+
+
+@contextmanager
+def _refusal_beside(field: Field) -> Iterator[None]:
+    """Where a rule says no, say so beside this field; the page is shown again."""
+    try:
+        yield
     except Refused as refusal:
-        form.seen.errors = [str(refusal)]
-        form.seen.data = planning.stamp(campaign)
-        return False
-    return True
+        field.errors = [str(refusal)]
 
 
 def _rearranged(form: audience_forms.AudienceForm, known: dict[Any, list[str]]) -> bool:

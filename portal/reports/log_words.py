@@ -31,6 +31,7 @@ ACTIONS = {
     "campaign.changed": _l("Changed a campaign"),
     "campaign.launched": _l("Launched a campaign"),
     "campaign.closed": _l("Closed a campaign"),
+    "campaign.deleted": _l("Deleted a draft"),
     "duty.decided": _l("Decided about a duty"),
     "leave.noted": _l("Noted a leave of absence"),
     "leave.ended": _l("Noted the first day back"),

@@ -109,6 +109,8 @@ def test_nobody_gets_a_duty_before_the_campaign_opens_and_its_page_does_not_say_
         ({"due_on": "2020-01-01"}, "The due date must come after the first day"),
         ({"due_on": ""}, "Choose the due date"),
         ({"opens_on": "tomorrow"}, "Write the day as 2027-01-30"),
+        ({"opens_on": "0001-01-01", "min_interval": "12"}, "Choose a year from 2000 to 2100"),
+        ({"due_on": "9999-12-31"}, "Choose a year from 2000 to 2100"),
         ({"kind": "onboarding", "due_days": ""}, "Write how many days each person has"),
         ({"kind": "onboarding", "due_days": "many"}, "Write a whole number"),
         ({"min_interval": "99"}, "Write a number from 1 to 60"),
@@ -123,6 +125,56 @@ def test_what_is_wrong_is_said_beside_the_field_and_the_rest_is_kept(app, sign_i
     assert words in page
     assert changes.get("title") == "" or f'value="{changes.get("title", "Kept title")}"' in page
     assert db.session.scalars(select(Campaign)).all() == []
+
+
+def test_people_hired_in_the_last_century_are_asked_for_and_no_year_before(hr):
+    here = begin(hr)
+    form = {"seen": seen(hr.get(f"{here}/audience").text), "parts-0-facts-kind": "employee"}
+
+    wrong = hr.post(f"{here}/audience", data={**form, "parts-0-facts-hired_before": "0197-01-01"})
+    right = hr.post(
+        f"{here}/audience",
+        data={**form, "parts-0-facts-hired_before": "1997-01-01"},
+        follow_redirects=True,
+    )
+
+    assert "Choose a year from 1900 to 2100" in wrong.text
+    assert "hired before January 1, 1997" in right.text
+
+
+def test_a_draft_is_deleted_and_the_log_keeps_its_title(hr):
+    here = begin(hr)
+    hr.post(f"{here}/exempt", data={"reason": "Own code.", "parts-0-facts-group": "council-office"})
+
+    button = hr.get(here).text
+    deleted = hr.post(f"{here}/delete", follow_redirects=True).text
+
+    assert "Delete this draft" in button
+    assert "The draft Annual attestation 2027 is deleted." in deleted
+    assert hr.get(here).status_code == 404
+    assert "Deleted a draft" in hr.get("/reports/log").text
+
+
+def test_a_campaign_that_was_launched_is_not_deleted(hr):
+    here = begin(hr)
+    hr.post(f"{here}/launch")
+
+    page = hr.get(here).text
+    refused = hr.post(f"{here}/delete")
+
+    assert "Delete this draft" not in page
+    assert refused.status_code == 409
+    assert hr.get(here).status_code == 200
+
+
+def test_a_draft_that_is_held_stays(hr):
+    here = begin(hr)
+    held = hr.post("/retention/holds/new", data={"campaign": here[-36:], "reason": "Court"})
+
+    refused = hr.post(f"{here}/delete")
+
+    assert held.status_code == 302
+    assert (refused.status_code, hr.get(here).status_code) == (409, 200)
 
 
 def test_who_was_slower_is_told_who_changed_the_campaign_and_loses_nothing(hr):
