@@ -63,8 +63,9 @@ _DECISIONS = (
 def release(assignment: Assignment, *, reason: str, until: date | None, by: Identity) -> None:
     """Release one person from one duty, for good or up to and including a day.
 
-    Refuses who has signed or is released already.
+    Refuses who has signed or is released already, and oneself.
     """
+    refuse_for_oneself(assignment.person_id, by)
     lock(assignment)
     if assignment.status in DISCHARGED:
         raise Refused(_("Nothing is due here: the person has signed or is released already."))
@@ -114,7 +115,11 @@ def take_back(assignment: Assignment, *, reason: str, by: Identity | None) -> No
 
 
 def give_time(assignment: Assignment, *, due_on: date, reason: str, by: Identity) -> None:
-    """A later due date for one person. Refuses an earlier one, and where nothing is due."""
+    """A later due date for one person.
+
+    Refuses an earlier one, where nothing is due, and for oneself.
+    """
+    refuse_for_oneself(assignment.person_id, by)
     lock(assignment)
     if assignment.status in DISCHARGED:
         raise Refused(_("Nothing is due here: the person has signed or is released already."))
@@ -129,6 +134,12 @@ def give_time(assignment: Assignment, *, due_on: date, reason: str, by: Identity
         due_after=due_on,
         by=by,
     )
+
+
+def refuse_for_oneself(person_id: UUID, by: Identity) -> None:
+    """Nobody of HR decides about their own duty; a rule for a group is another matter."""
+    if person_id == by.id:
+        raise Refused(_("Somebody else of HR has to decide this for you."))
 
 
 def list_exemptions(campaign_id: UUID) -> list[Exemption]:

@@ -16,6 +16,7 @@ from portal.campaigns.deciding import (
     list_decisions,
     lock,
     note_decision,
+    refuse_for_oneself,
     take_back,
 )
 from portal.campaigns.models import (
@@ -59,8 +60,9 @@ def begin_leave(
     """Note a leave of absence; from its first day the clock of the person's duties stands.
 
     `ends_on` is the first day back, None where it is not known. Refuses a leave that ends before
-    it begins, and one that crosses another.
+    it begins, one that crosses another, and one's own.
     """
+    refuse_for_oneself(person_id, by)
     if ends_on is not None and ends_on <= begins_on:
         raise Refused(_("The first day back must come after the first day away."))
     crossing = select(Leave.id).where(
@@ -89,7 +91,11 @@ def begin_leave(
 
 
 def end_leave(leave: Leave, *, ends_on: date, by: Identity) -> None:
-    """Note the first day back. Refuses a day that is not after the first day away."""
+    """Note the first day back.
+
+    Refuses a day that is not after the first day away, and one's own leave.
+    """
+    refuse_for_oneself(leave.person_id, by)
     if ends_on <= leave.begins_on:
         raise Refused(_("The first day back must come after the first day away."))
     before, leave.ends_on, leave.given_back_on = leave.ends_on, ends_on, None

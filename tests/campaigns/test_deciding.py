@@ -11,6 +11,7 @@ from portal.campaigns import deciding, giving, leaves
 from portal.campaigns.audience import Audience, Fact, Part
 from portal.campaigns.models import Decision, Status
 from portal.errors import Refused
+from portal.people.models import Person
 from portal.people.services import identify
 from tests.factories import make_assignment, make_attestation, make_hr, make_person
 
@@ -145,6 +146,28 @@ def test_one_person_gets_more_time_and_both_days_are_kept(app, harper):
     kept = deciding.list_decisions([duty.id])[0]
     assert duty.due_on == date(2026, 12, 10)
     assert (kept.due_before, kept.due_after) == (DAY, date(2026, 12, 10))
+
+
+def test_somebody_else_of_hr_decides_about_the_duties_of_hr(app, harper):
+    duty = make_assignment(person=db.session.get(Person, harper.id), due_on=DAY)
+    sam = identify(make_hr("Sam Silva"))
+    week = {"begins_on": DAY, "ends_on": DAY + timedelta(days=7), "reason": "x"}
+    leave = leaves.begin_leave(harper.id, **week, by=sam)
+    own = [
+        lambda by: leaves.end_leave(leave, ends_on=DAY + timedelta(days=9), by=by),
+        lambda by: leaves.begin_leave(
+            harper.id, begins_on=date(2027, 5, 3), ends_on=None, reason="x", by=by
+        ),
+        lambda by: deciding.give_time(duty, due_on=date(2027, 5, 3), reason="x", by=by),
+        lambda by: deciding.release(duty, reason="x", until=None, by=by),
+    ]
+
+    for decide in own:
+        with pytest.raises(Refused, match="Somebody else of HR has to decide this for you"):
+            decide(harper)
+        decide(sam)
+
+    assert duty.status is Status.WAIVED
 
 
 def test_an_earlier_day_is_no_extension(app, harper):
