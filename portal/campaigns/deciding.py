@@ -23,6 +23,7 @@ from portal.campaigns.models import (
     Decision,
     DutyDecision,
     Exemption,
+    Leave,
     Status,
 )
 from portal.campaigns.planning import plain
@@ -112,6 +113,16 @@ def take_back(assignment: Assignment, *, reason: str, by: Identity | None) -> No
     ).one()
     assignment.status, assignment.waived_until = released or Status.NOT_STARTED, None
     note_decision(assignment, Decision.RETURNED, reason=reason, by=by)
+    _count_leaves_anew([assignment.id])
+
+
+def _count_leaves_anew(duties: Sequence[UUID]) -> None:
+    """Leaves during a release were not given back: nothing was due then."""
+    theirs = select(Assignment.person_id).where(Assignment.id.in_(duties))
+    db.session.execute(
+        update(Leave).where(Leave.person_id.in_(theirs)).values(given_back_on=None),
+        execution_options={"synchronize_session": False},
+    )
 
 
 def give_time(assignment: Assignment, *, due_on: date, reason: str, by: Identity) -> None:
@@ -285,6 +296,8 @@ def _carry_out(exemption: Exemption, duties: Sequence[UUID]) -> None:
     ]
     db.session.execute(insert(DutyDecision), decisions)
     db.session.execute(update(Assignment), duties_now)
+    if has_ended:
+        _count_leaves_anew(duties)
 
 
 EXEMPT = Job("exempt", _due, _do)

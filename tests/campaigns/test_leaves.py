@@ -4,6 +4,7 @@ import pytest
 
 from portal import db, jobs
 from portal.campaigns import deciding, leaves
+from portal.campaigns.audience import Audience, Fact, Part
 from portal.campaigns.models import Decision
 from portal.people.services import identify
 from tests.campaigns.test_deciding import log_of
@@ -45,6 +46,7 @@ def away(harper):
 
 def settle():
     db.finish(keep=True)
+    jobs.run_once(deciding.EXEMPT)
     jobs.run_once(leaves.SETTLE)
     jobs.run_once(leaves.GIVE_BACK)
     db.session.expire_all()
@@ -132,6 +134,29 @@ def test_a_leave_over_the_due_date_leaves_as_many_days_as_there_were(on, away):
     settle()
 
     assert duty.due_on == DAY + timedelta(days=27)
+
+
+@pytest.mark.parametrize("how", ["by name", "by a rule"])
+def test_days_of_leave_during_a_release_are_given_back_when_it_ends(on, away, harper, how):
+    duty = make_assignment(due_on=DAY + timedelta(days=20))
+    if how == "by name":
+        deciding.release(duty, reason="x", until=None, by=harper)
+    else:
+        everyone = Audience((Part({Fact.KIND: ("employee",)}),))
+        rule = deciding.exempt(duty.campaign, everyone, reason="x", by=harper)
+        settle()
+    away(duty, 2, 7)
+    on(DAY + timedelta(days=10))
+    settle()
+
+    on(DAY + timedelta(days=11))
+    if how == "by name":
+        deciding.take_back(duty, reason="x", by=harper)
+    else:
+        deciding.end_exemption(rule, by=harper)
+    settle()
+
+    assert duty.due_on == DAY + timedelta(days=25)
 
 
 def test_a_leap_day_on_leave_is_a_day(on, away):
