@@ -127,13 +127,15 @@ def settle(assignment_id: UUID, *, today: date) -> None:
     """
     assignment = get_assignment(assignment_id)
     lock(assignment)
+    is_running = assignment.campaign.closed_at is None
     if assignment.person.left_on is not None:
-        if assignment.status not in DISCHARGED:
+        if is_running and assignment.status not in DISCHARGED:
             before, assignment.status = assignment.status, Status.WAIVED
             reason = _("Left: does not work here any more.")
             note_decision(assignment, Decision.LEFT, reason=reason, status_before=before, by=None)
         return
-    if assignment.status is Status.WAIVED and _last_release(assignment.id) is Decision.LEFT:
+    released = is_running and assignment.status is Status.WAIVED
+    if released and _last_release(assignment.id) is Decision.LEFT:
         take_back(assignment, reason=_("Works here again."), by=None)
     leave = db.session.scalar(
         select(Leave).where(Leave.person_id == assignment.person_id, _is_on(today))

@@ -5,7 +5,7 @@ import pytest
 from portal import db, jobs
 from portal.campaigns import deciding, leaves
 from portal.campaigns.audience import Audience, Fact, Part
-from portal.campaigns.models import Decision
+from portal.campaigns.models import Decision, Status
 from portal.people.services import identify
 from tests.campaigns.test_deciding import log_of
 from tests.factories import make_assignment, make_hr
@@ -204,6 +204,18 @@ def test_who_left_while_on_leave_is_not_looked_at_again(on, away, back):
     settle()
 
     assert leaves.SETTLE.due(10) == leaves.GIVE_BACK.due(10) == []
+
+
+def test_who_leaves_after_a_campaign_closed_keeps_its_duty_as_it_was(on, away):
+    duty = make_assignment(due_on=DAY + timedelta(days=20))
+    away(duty, 1, 5)
+    duty.campaign.closed_at = db.utc_now()
+    duty.person.left_on = DAY + timedelta(days=2)
+
+    on(DAY + timedelta(days=5))
+    settle()
+
+    assert duty.status is Status.NOT_STARTED
 
 
 def test_a_correction_of_the_first_day_back_is_in_the_log_with_what_it_was(on, away, harper):
