@@ -15,7 +15,7 @@ from wtforms.widgets import TextInput
 
 from portal import db
 
-FIRST_YEAR, LAST_YEAR = 1900, 2199
+LAST_YEAR = 2100
 
 
 def at_most(characters: int) -> Length:
@@ -30,10 +30,17 @@ def from_today_on(_form: Form, field: DateField) -> None:
 
 
 class DayField(DateField):
-    """A day, with our words for what is none, and nothing more about it."""
+    """A day, with our words for what is none, and nothing more about it.
+
+    A typo in a year is refused here: other days are counted from it, back and forth.
+    """
+
+    def __init__(self, *args: Any, first_year: int = 2000, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.first_year = first_year
 
     def process_formdata(self, valuelist: list[str]) -> None:
-        """Read the day, none where the field is empty; one that no calendar of ours has is none.
+        """Read the day, none where the field is empty.
 
         Raises ValueError with a sentence for the page.
         """
@@ -41,11 +48,14 @@ class DayField(DateField):
             self.data: Any = None
             if any(valuelist):
                 super().process_formdata(valuelist)
-                if self.data and not FIRST_YEAR <= self.data.year <= LAST_YEAR:
-                    raise ValueError
         except ValueError:
             self.data = None
             raise ValueError(_("Write the day as 2027-01-30")) from None
+        if self.data and not self.first_year <= self.data.year <= LAST_YEAR:
+            self.data = None
+            raise ValueError(
+                _("Choose a year from %(first)s to %(last)s", first=self.first_year, last=LAST_YEAR)
+            )
 
     def pre_validate(self, _form: Form) -> None:
         """What is no day breaks no other rule."""

@@ -2,8 +2,10 @@
 
 from portal.attestations.sealing import EVIDENCE
 from portal.audit.checkpoints import CHECKPOINT
+from portal.campaigns.deciding import EXEMPT
+from portal.campaigns.extending import EXTEND
 from portal.campaigns.giving import FILL
-from portal.campaigns.leaves import SETTLE
+from portal.campaigns.leaves import GIVE_BACK, SETTLE
 from portal.contractors.contracts import ENDINGS, WARNINGS
 from portal.directory.roles import EXPIRE
 from portal.directory.syncing import SYNC, WATCH
@@ -22,7 +24,10 @@ JOBS = (
     ENDINGS,
     WARNINGS,
     FILL,
+    EXEMPT,
+    EXTEND,
     SETTLE,
+    GIVE_BACK,
     REMIND,
     EXPORT,
     DISPOSE,

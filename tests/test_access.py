@@ -98,6 +98,7 @@ FOR_HR = {
     "campaigns.extend",
     "campaigns.close",
     "campaigns.copy",
+    "campaigns.delete",
     "campaigns.exempt",
     "campaigns.end_exemption",
     "campaigns.release",

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from portal import db
 from portal.attestations.models import Attestation, RecordKind
 from portal.campaigns import audience
-from portal.campaigns.models import Assignment
+from portal.campaigns.models import Assignment, Exemption, Leave
 from portal.migrations import _without_foreign_keys, config, upgrade
 from portal.retention.models import DisposalItem, DisposalPerson
 from tests import servers
@@ -162,3 +162,25 @@ def test_a_list_of_before_is_in_order_by_name(unmigrated):
         assert session.scalars(select(DisposalItem.place)).all() == [1]
         assert session.scalars(select(DisposalPerson.place)).all() == [2]
         assert session.scalars(select(Assignment.sort_name)).all() == ["lovelace, ada"]
+
+
+def test_an_exemption_of_before_is_carried_out_and_a_leave_is_looked_at_once_more(unmigrated):
+    a_portal_of_the_first_release(unmigrated)
+    with unmigrated.connect() as connection, _without_foreign_keys(connection), connection.begin():
+        command.upgrade(config(connection), "0007")
+    theirs = {"reason": "x", "by_id": ADA, "at": AT}
+    insert(
+        unmigrated,
+        {
+            "exemptions": {"id": LIST, "campaign_id": CAMPAIGN, "audience": "[]", **theirs},
+            "leaves": {"id": LIST, "person_id": ADA, "begins_on": "2026-11-01", **theirs},
+        },
+    )
+
+    upgrade(unmigrated)
+
+    assert differences(unmigrated) == []
+    with Session(unmigrated) as session:
+        exemption = session.scalars(select(Exemption)).one()
+        assert exemption.carried_out_at == exemption.at
+        assert session.scalars(select(Leave.given_back_on)).all() == [None]

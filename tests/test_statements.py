@@ -186,7 +186,7 @@ def add_a_row_to_each(number, places, harper):
     )
     somebody.roles = ["author", "learner"]
     session.get_one(Sync, places["sync"]).lines = [["joined", "Ada", "", ""]] * number
-    audit.record("retention.held", subject=owes.id, actor=other.id)
+    audit.record("retention.held", subject=owes.id, actor=other.id, campaign=None, person=None)
 
 
 def mail_to(number):

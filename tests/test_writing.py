@@ -8,12 +8,17 @@ import pytest
 from sqlalchemy import event
 
 from portal import db, jobs
+from portal.campaigns import deciding, extending, giving
+from portal.campaigns.audience import Audience, Fact, Part
+from portal.campaigns.deciding import EXEMPT
+from portal.campaigns.extending import EXTEND
 from portal.campaigns.giving import FILL
 from portal.directory import syncing
 from portal.people.models import Person
 from portal.people.registering import sort_name
+from portal.people.services import identify
 from portal.reminders import services as reminders
-from tests.factories import TODAY, make_assignment, make_campaign
+from tests.factories import TODAY, make_assignment, make_campaign, make_hr
 from tests.people.conftest import ADA, door, fake, ldap_settings
 
 __all__ = ["door", "fake", "ldap_settings"]
@@ -72,6 +77,38 @@ def test_a_launch_gives_duties_a_few_at_a_time(app, writes):
     assert jobs.run_once(FILL) == 1
 
     assert sum(writes) > 2 * PEOPLE  # the duty, and its entry in the log
+    assert max(writes) <= MOST
+
+
+def test_a_group_is_taken_out_and_given_back_a_few_at_a_time(app, writes):
+    campaign = make_campaign()
+    make_people()
+    giving.give(campaign)
+    by = identify(make_hr())
+    rule = Audience((Part({Fact.KIND: ("employee",)}),))
+    exemption = deciding.exempt(campaign, rule, reason="Own code.", by=by)
+    for act in (lambda: None, lambda: deciding.end_exemption(exemption, by=by)):
+        act()
+        db.finish(keep=True)
+        writes.clear()
+
+        assert jobs.run_once(EXEMPT) == 1
+
+        assert sum(writes) > 2 * PEOPLE  # the decision, and the duty
+        assert max(writes) <= MOST
+
+
+def test_everyone_gets_more_time_a_few_at_a_time(app, writes):
+    campaign = make_campaign(due_on=TODAY + timedelta(days=14))
+    make_people()
+    giving.give(campaign)
+    extending.extend(campaign, days=14, by=identify(make_hr()))
+    db.finish(keep=True)
+    writes.clear()
+
+    assert jobs.run_once(EXTEND) == 1
+
+    assert sum(writes) > PEOPLE
     assert max(writes) <= MOST
 
 

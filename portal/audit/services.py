@@ -41,16 +41,18 @@ ACTIONS: dict[str, frozenset[str]] = {
     "campaign.changed": frozenset({"before", "after"}),
     "campaign.launched": frozenset({"key"}),
     "campaign.closed": frozenset(),
-    "duty.decided": frozenset({"assignment", "decision"}),
+    "campaign.deleted": frozenset({"title"}),
+    "duty.decided": frozenset({"assignment", "decision", "before", "after"}),
     "leave.noted": frozenset({"person", "begins_on", "ends_on"}),
-    "leave.ended": frozenset({"ends_on"}),
-    "exemption.made": frozenset({"campaign", "rule", "released"}),
-    "exemption.ended": frozenset({"returned"}),
+    "leave.ended": frozenset({"person", "before", "after"}),
+    "exemption.made": frozenset({"campaign", "rule"}),
+    "exemption.ended": frozenset(),
+    "exemption.carried_out": frozenset({"decision", "duties"}),
     "kiosk.offered": frozenset(),
     "kiosk.set_up": frozenset(),
     "kiosk.ended": frozenset(),
     "retention.period_set": frozenset({"before", "after"}),
-    "retention.held": frozenset(),
+    "retention.held": frozenset({"campaign", "person"}),
     "retention.hold_ended": frozenset(),
     "retention.listed": frozenset({"duties", "people"}),
     "retention.taken_off": frozenset({"list"}),
@@ -79,7 +81,7 @@ ACTIONS: dict[str, frozenset[str]] = {
     "list.exported": frozenset({"rows"}),
     "checkpoint.signed": frozenset({"size"}),
 }
-"""Each action with exactly the details it carries."""
+"""Each action with exactly the details it carries from now on; older entries may have others."""
 
 
 def record(action: str, *, subject: UUID | str, actor: UUID | str | None, **details: Any) -> int:

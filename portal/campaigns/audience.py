@@ -149,7 +149,7 @@ def _rules(stored: Mapping[str, Sequence[str]]) -> dict[Fact, Values]:
 
 def _has(person: Facts, fact: Fact, values: Values) -> bool:
     if fact is Fact.GROUP:
-        return any(group in person.groups for group in values)
+        return not {_quoted(group) for group in person.groups}.isdisjoint(map(_quoted, values))
     if fact is Fact.MANAGER:
         return ("manager" in person.audiences) is (values == ("yes",))
     if fact in DATES:
@@ -176,7 +176,12 @@ def _asks(fact: Fact, values: Values) -> ColumnElement[bool]:
 
 def _lists(column: Any, value: str) -> ColumnElement[bool]:
     """Whether a JSON list of words holds one: its text in quotes can be nothing else."""
-    return cast(column, String).contains(json.dumps(value), autoescape=True)
+    return cast(column, String).icontains(_quoted(value), autoescape=True)
+
+
+def _quoted(word: str) -> str:
+    """The word as JSON writes it; A to Z as a to z, as every database and directory has it."""
+    return json.dumps(word).lower()
 
 
 def _people(facts: Mapping[Fact, Values]) -> str:

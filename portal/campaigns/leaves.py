@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from flask_babel import gettext as _
-from sqlalchemy import Select, and_, exists, or_, select
+from sqlalchemy import ColumnElement, Select, and_, exists, or_, select, update
 from sqlalchemy.orm import aliased, joinedload
 
 from portal import db
@@ -13,8 +13,10 @@ from portal.audit import services as audit
 from portal.campaigns.deciding import (
     RELEASES,
     get_assignment,
+    list_decisions,
     lock,
     note_decision,
+    refuse_for_oneself,
     take_back,
 )
 from portal.campaigns.models import (
@@ -26,6 +28,7 @@ from portal.campaigns.models import (
     Leave,
     Status,
 )
+from portal.campaigns.planning import plain
 from portal.errors import NotFound, Refused
 from portal.jobs import Job
 from portal.people.models import Person
@@ -57,8 +60,9 @@ def begin_leave(
     """Note a leave of absence; from its first day the clock of the person's duties stands.
 
     `ends_on` is the first day back, None where it is not known. Refuses a leave that ends before
-    it begins, and one that crosses another.
+    it begins, one that crosses another, and one's own.
     """
+    refuse_for_oneself(person_id, by)
     if ends_on is not None and ends_on <= begins_on:
         raise Refused(_("The first day back must come after the first day away."))
     crossing = select(Leave.id).where(
@@ -74,7 +78,7 @@ def begin_leave(
     )
     db.session.add(leave)
     db.session.flush()
-    settle_person(person_id, today=db.today())
+    _settle_person(person_id, today=db.today())
     audit.record(
         "leave.noted",
         subject=leave.id,
@@ -87,21 +91,33 @@ def begin_leave(
 
 
 def end_leave(leave: Leave, *, ends_on: date, by: Identity) -> None:
-    """Note the first day back. Refuses a day that is not after the first day away."""
+    """Note the first day back.
+
+    Refuses a day that is not after the first day away, and one's own leave.
+    """
+    refuse_for_oneself(leave.person_id, by)
     if ends_on <= leave.begins_on:
         raise Refused(_("The first day back must come after the first day away."))
-    leave.ends_on = ends_on
+    before, leave.ends_on, leave.given_back_on = leave.ends_on, ends_on, None
     db.session.flush()
-    settle_person(leave.person_id, today=db.today())
-    audit.record("leave.ended", subject=leave.id, actor=by.id, ends_on=ends_on.isoformat())
+    _settle_person(leave.person_id, today=db.today())
+    audit.record(
+        "leave.ended",
+        subject=leave.id,
+        actor=by.id,
+        person=str(leave.person_id),
+        before=plain({"ends_on": before}),
+        after=plain({"ends_on": ends_on}),
+    )
 
 
-def settle_person(person_id: UUID, *, today: date) -> None:
-    """Bring the clocks of one person's duties in line with their leaves."""
-    for assignment_id in db.session.scalars(
-        _unsettled(today).where(Assignment.person_id == person_id)
-    ).all():
+def _settle_person(person_id: UUID, *, today: date) -> None:
+    """Bring all duties of a person in line; their leaves that are over are given back then."""
+    theirs = select(Assignment.id).where(Assignment.person_id == person_id)
+    for assignment_id in db.session.scalars(theirs).all():
         settle(assignment_id, today=today)
+    over = update(Leave).where(Leave.person_id == person_id, *_is_to_give_back(today))
+    db.session.execute(over.values(given_back_on=today))
 
 
 def settle(assignment_id: UUID, *, today: date) -> None:
@@ -111,47 +127,72 @@ def settle(assignment_id: UUID, *, today: date) -> None:
     """
     assignment = get_assignment(assignment_id)
     lock(assignment)
+    is_running = assignment.campaign.closed_at is None
     if assignment.person.left_on is not None:
-        if assignment.status not in DISCHARGED:
+        if is_running and assignment.status not in DISCHARGED:
             before, assignment.status = assignment.status, Status.WAIVED
             reason = _("Left: does not work here any more.")
             note_decision(assignment, Decision.LEFT, reason=reason, status_before=before, by=None)
         return
-    if assignment.status is Status.WAIVED and _last_release(assignment.id) is Decision.LEFT:
+    released = is_running and assignment.status is Status.WAIVED
+    if released and _last_release(assignment.id) is Decision.LEFT:
         take_back(assignment, reason=_("Works here again."), by=None)
     leave = db.session.scalar(
         select(Leave).where(Leave.person_id == assignment.person_id, _is_on(today))
     )
-    if assignment.waived_until is not None and assignment.waived_until < today:
+    is_over = assignment.waived_until is not None and assignment.waived_until < today
+    if is_over and assignment.status is Status.WAIVED:
         take_back(assignment, reason=_("The release was up to this day."), by=None)
-    if leave is not None and assignment.paused_on is None:
-        if assignment.status not in DISCHARGED:
-            assignment.paused_on = max(leave.begins_on, db.local_day(assignment.assigned_at))
-            note_decision(assignment, Decision.PAUSED, reason=_("Leave of absence"), by=None)
-    elif leave is None and assignment.paused_on is not None:
-        _resume(assignment, today)
+    if assignment.status in DISCHARGED and assignment.paused_on is None:
+        return
+    if leave is None:
+        _give_days_back(assignment, today)
+    elif assignment.paused_on is None:
+        assignment.paused_on = max(leave.begins_on, db.local_day(assignment.assigned_at))
+        note_decision(assignment, Decision.PAUSED, reason=_("Leave of absence"), by=None)
 
 
-def _resume(assignment: Assignment, today: date) -> None:
-    """Give back the days of the leave: those after which the person is there again."""
-    paused_on = assignment.paused_on or today
-    back_on = db.session.scalar(
-        select(Leave.ends_on)
-        .where(Leave.person_id == assignment.person_id, Leave.ends_on > paused_on)
-        .order_by(Leave.ends_on.desc())
-        .limit(1)
-    )
+def _give_days_back(assignment: Assignment, today: date) -> None:
+    """Move the due date by the days of leave, less those that it was moved by already.
+
+    A leave that was noted late or corrected counts as it is known now; days may be taken again.
+    """
+    was_paused = assignment.paused_on is not None
+    days_away = _days_away(assignment, today)
     before = assignment.due_on
-    assignment.due_on = before + max((back_on or paused_on) - paused_on, timedelta(0))
+    assignment.due_on = before + days_away - _given_back(assignment.id)
     assignment.paused_on = None
-    note_decision(
-        assignment,
-        Decision.RESUMED,
-        reason=_("Back from leave"),
-        due_before=before,
-        due_after=assignment.due_on,
-        by=None,
+    if was_paused or assignment.due_on != before:
+        note_decision(
+            assignment,
+            Decision.RESUMED,
+            reason=_("Back from leave"),
+            due_before=before,
+            due_after=assignment.due_on,
+            by=None,
+        )
+
+
+def _days_away(assignment: Assignment, today: date) -> timedelta:
+    """How many days since the duty was given the person was on leave; each counts once."""
+    counted_to, days = db.local_day(assignment.assigned_at), timedelta(0)
+    for leave in reversed(list_leaves(assignment.person_id)):
+        ends_on = min(leave.ends_on or today, today)
+        begins_on = max(leave.begins_on, counted_to)
+        if begins_on < ends_on:
+            days += ends_on - begins_on
+            counted_to = ends_on
+    return days
+
+
+def _given_back(assignment_id: UUID) -> timedelta:
+    """By how many days earlier returns moved the due date."""
+    moves = (
+        each.due_after - each.due_before
+        for each in list_decisions([assignment_id])
+        if each.decision is Decision.RESUMED and each.due_after and each.due_before
     )
+    return sum(moves, timedelta(0))
 
 
 def _due(limit: int) -> list[str]:
@@ -167,6 +208,21 @@ def _do(assignment_id: str) -> None:
 
 SETTLE = Job("settle", _due, _do, every=1)
 """Releases that are over, leaves that begin and end."""
+
+
+def _due_back(limit: int) -> list[str]:
+    is_back = select(Leave.person_id).where(*_is_to_give_back(db.today())).distinct().limit(limit)
+    with db.reading() as session:
+        return [str(one) for one in session.scalars(is_back)]
+
+
+def _give_back(person_id: str) -> None:
+    with db.transaction():
+        _settle_person(UUID(person_id), today=db.today())
+
+
+GIVE_BACK = Job("give-back", _due_back, _give_back, every=1)
+"""The days of leaves that are over, also of those during which no worker ran."""
 
 
 def _last_release(assignment_id: UUID) -> Decision | None:
@@ -193,7 +249,7 @@ def _unsettled(today: date) -> Select[UUID]:
             DutyDecision.decision == Decision.LEFT,
             Person.left_on.is_(None),
             ~exists().where(
-                later.assignment_id == Assignment.id,
+                later.assignment_id == DutyDecision.assignment_id,
                 later.decision.in_([Decision.RETURNED, *RELEASES]),
                 later.at > DutyDecision.at,
             ),
@@ -202,24 +258,23 @@ def _unsettled(today: date) -> Select[UUID]:
     )
     on_leave = exists().where(Leave.person_id == Assignment.person_id, _is_on(today))
     away = select(Leave.person_id).where(_is_on(today))
+    is_open, is_released = Assignment.status.not_in(DISCHARGED), Assignment.status == Status.WAIVED
+    works_here = Assignment.person_id.not_in(left)
     return select(Assignment.id).where(
         or_(
-            Assignment.waived_until < today,
-            and_(Assignment.paused_on.is_not(None), ~on_leave),
+            and_(Assignment.waived_until < today, is_released, works_here),
+            and_(Assignment.paused_on.is_not(None), ~on_leave, works_here),
             and_(
-                Assignment.person_id.in_(away),
-                Assignment.person_id.not_in(left),
-                Assignment.paused_on.is_(None),
-                Assignment.status.not_in(DISCHARGED),
+                Assignment.person_id.in_(away), is_open, Assignment.paused_on.is_(None), works_here
             ),
-            and_(
-                Assignment.person_id.in_(left),
-                Assignment.status.not_in(DISCHARGED),
-                open_campaign,
-            ),
-            and_(Assignment.status == Status.WAIVED, open_campaign, came_back),
+            and_(Assignment.person_id.in_(left), is_open, open_campaign),
+            and_(is_released, open_campaign, came_back),
         )
     )
+
+
+def _is_to_give_back(today: date) -> tuple[ColumnElement[bool], ...]:
+    return (Leave.ends_on <= today, Leave.given_back_on.is_(None))
 
 
 def _is_on(today: date) -> Any:

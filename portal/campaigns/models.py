@@ -191,8 +191,10 @@ class Exemption(Base):
     by_id: Mapped[UUID] = mapped_column(ForeignKey("people.id"))
     at: Mapped[datetime] = mapped_column(default=utc_now)
     ended_at: Mapped[datetime | None]
+    ended_by: Mapped[UUID | None] = mapped_column(ForeignKey("people.id"))
+    carried_out_at: Mapped[datetime | None]  # all duties are as the rule, or its end, says
 
-    by: Mapped[Person] = relationship()
+    by: Mapped[Person] = relationship(foreign_keys=by_id)
 
 
 class Leave(Base):
@@ -205,6 +207,7 @@ class Leave(Base):
     person_id: Mapped[UUID] = mapped_column(ForeignKey("people.id"))
     begins_on: Mapped[date]
     ends_on: Mapped[date | None]  # first day back; None: not known yet
+    given_back_on: Mapped[date | None]  # the person's duties have its days
     reason: Mapped[str] = mapped_column(Text)
     by_id: Mapped[UUID] = mapped_column(ForeignKey("people.id"))
     at: Mapped[datetime] = mapped_column(default=utc_now)

@@ -1,23 +1,25 @@
-"""HR plans a campaign: draft, audience, launch, more time, close, and next year's copy."""
+"""HR plans a campaign: draft, audience, launch, close, and next year's copy."""
 
 import json
 import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 from uuid import UUID, uuid4
 
 from flask_babel import gettext as _
-from sqlalchemy import String, case, cast, func, select, update
+from sqlalchemy import String, cast, func, select
+from sqlalchemy import delete as delete_from
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import joinedload
 
 from portal import db
 from portal.audit import services as audit
 from portal.campaigns import audience, giving, schedule
 from portal.campaigns.audience import Audience
-from portal.campaigns.models import DISCHARGED, Assignment, Campaign, Kind, Status
+from portal.campaigns.models import DISCHARGED, Assignment, Campaign, Exemption, Kind, Status
 from portal.courses import services as courses
 from portal.errors import NotFound, Refused
 from portal.people.models import Person
@@ -88,7 +90,7 @@ def create(values: Mapping[str, Any], *, course: str, by: Identity) -> Campaign:
         subject=campaign.id,
         actor=by.id,
         before={},
-        after=_plain({"title": campaign.title, "kind": kind}),
+        after=plain({"title": campaign.title, "kind": kind}),
     )
     return campaign
 
@@ -99,7 +101,7 @@ def change(campaign: Campaign, values: Mapping[str, Any], *, by: Identity, seen:
     `seen` is the `stamp` of what the person saw: refuses when somebody else changed it since.
     Refuses to change a campaign that is closed.
     """
-    _lock(campaign)
+    lock(campaign)
     if campaign.closed_at is not None:
         raise Refused(_("This campaign is closed. Copy it to begin a new one."))
     if seen != stamp(campaign):
@@ -115,13 +117,13 @@ def change(campaign: Campaign, values: Mapping[str, Any], *, by: Identity, seen:
         return
     for name, value in after.items():
         setattr(campaign, name, value)
-    _note_change(campaign, by)
+    note_change(campaign, by)
     audit.record(
         "campaign.changed",
         subject=campaign.id,
         actor=by.id,
-        before=_plain({name: before[name] for name in after}),
-        after=_plain(after),
+        before=plain({name: before[name] for name in after}),
+        after=plain(after),
     )
 
 
@@ -135,13 +137,13 @@ def launch(campaign: Campaign, *, by: Identity) -> None:
 
     Refuses an empty audience, dates in the past, and a second launch.
     """
-    _lock(campaign)
+    lock(campaign)
     if campaign.launched_at is not None:
         raise Refused(_("This campaign is launched already."))
     if refusal := why_not_launch(campaign, today=db.today()):
         raise Refused(refusal)
     campaign.launched_at = db.utc_now()
-    _note_change(campaign, by)
+    note_change(campaign, by)
     audit.record("campaign.launched", subject=campaign.id, actor=by.id, key=campaign.key)
 
 
@@ -164,59 +166,34 @@ def why_not_launch(campaign: Campaign, *, today: date) -> str:
     return why
 
 
-def extend(campaign: Campaign, *, days: int, by: Identity) -> None:
-    """Give everyone who has not signed so many calendar days more; what is later already stays.
-
-    Refuses a campaign that is not open.
-    """
-    _lock(campaign)
-    if not campaign.is_open:
-        raise Refused(_("Only an open campaign can be extended."))
-    more = timedelta(days=days)
-    open_duties = (
-        Assignment.campaign_id == campaign.id,
-        Assignment.status.not_in(DISCHARGED),
-    )
-    before: dict[str, Any]
-    if campaign.due_on is not None:
-        before, campaign.due_on = {"due_on": campaign.due_on}, campaign.due_on + more
-        after: dict[str, Any] = {"due_on": campaign.due_on}
-        db.session.execute(
-            update(Assignment)
-            .where(*open_duties, Assignment.due_on < campaign.due_on)
-            .values(due_on=campaign.due_on)
-        )
-    else:
-        days_now = campaign.due_days or 0
-        before, campaign.due_days = {"due_days": days_now}, days_now + days
-        after = {"due_days": campaign.due_days}
-        due_dates = db.session.scalars(
-            select(Assignment.due_on).where(*open_duties).distinct()
-        ).all()
-        if due_dates:
-            later = case({due: due + more for due in due_dates}, value=Assignment.due_on)
-            db.session.execute(update(Assignment).where(*open_duties).values(due_on=later))
-    _note_change(campaign, by)
-    audit.record(
-        "campaign.changed",
-        subject=campaign.id,
-        actor=by.id,
-        before=_plain(before),
-        after=_plain(after),
-    )
-
-
 def close(campaign: Campaign, *, by: Identity) -> None:
     """End the campaign: no new duties, no reminders. Open duties can still be signed.
 
     Refuses a campaign that is not open.
     """
-    _lock(campaign)
+    lock(campaign)
     if not campaign.is_open:
         raise Refused(_("Only an open campaign can be closed."))
     campaign.closed_at = db.utc_now()
-    _note_change(campaign, by)
+    note_change(campaign, by)
     audit.record("campaign.closed", subject=campaign.id, actor=by.id)
+
+
+def delete(campaign: Campaign, *, by: Identity) -> None:
+    """Delete a draft with the groups that it leaves out.
+
+    Refuses a campaign that was launched, has duties, or is named elsewhere, as in a hold.
+    """
+    lock(campaign)
+    if campaign.launched_at is not None:
+        raise Refused(_("This campaign is launched already. Close it instead."))
+    try:
+        with db.session.begin_nested():
+            db.session.execute(delete_from(Exemption).where(Exemption.campaign_id == campaign.id))
+            db.session.execute(delete_from(Campaign).where(Campaign.id == campaign.id))
+    except IntegrityError:
+        raise Refused(_("This draft is named elsewhere, as in a hold. It stays.")) from None
+    audit.record("campaign.deleted", subject=campaign.id, actor=by.id, title=campaign.title)
 
 
 def copy(campaign: Campaign, *, by: Identity) -> Campaign:
@@ -280,12 +257,13 @@ def unknown_values(rule: Audience) -> list[str]:
     ]
 
 
-def _lock(campaign: Campaign) -> None:
+def lock(campaign: Campaign) -> None:
     """Read the row anew and hold it: two advisers at once must see each other."""
     db.session.refresh(campaign, with_for_update={"of": Campaign})
 
 
-def _note_change(campaign: Campaign, by: Identity) -> None:
+def note_change(campaign: Campaign, by: Identity) -> None:
+    """Keep who changed the campaign, and when."""
     campaign.changed_at = db.utc_now()
     campaign.changed_by = by.id
     db.session.flush()
@@ -303,7 +281,7 @@ def _next_title(title: str) -> str:
     return later if later != title else _("%(title)s (copy)", title=title)[:200]
 
 
-def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
+def plain(values: Mapping[str, Any]) -> dict[str, Any]:
     """Values as JSON has them."""
     return {
         name: value.isoformat() if isinstance(value, date) else value

@@ -1,5 +1,7 @@
 """HR's pages: plan a campaign, launch it, and decide about single duties."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
 
@@ -8,11 +10,12 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import ngettext
 from flask_login import current_user
+from wtforms import Field
 from wtforms.fields.choices import SelectChoice
 
 from portal import db
 from portal.campaigns import audience as rules
-from portal.campaigns import deciding, leaves, planning, previewing, schedule, versions
+from portal.campaigns import deciding, extending, leaves, planning, previewing, schedule, versions
 from portal.campaigns.forms import audience as audience_forms
 from portal.campaigns.forms import deciding as decision_forms
 from portal.campaigns.forms import planning as forms
@@ -58,6 +61,7 @@ def campaign(campaign_id: UUID) -> ResponseReturnValue:
     """One campaign: what it is, whom it reaches, and what can be done."""
     found = planning.get_campaign(campaign_id)
     counts, departments = previewing.count(found)
+    exemptions = deciding.list_exemptions(campaign_id)
     filling = found.is_open and found.filled_at is None and found.opens_on <= db.today()
     page = render_template(
         "campaigns/campaign.html",
@@ -67,16 +71,14 @@ def campaign(campaign_id: UUID) -> ResponseReturnValue:
         sentence=rules.read(found.audience).sentence(),
         counts=counts,
         departments=departments,
-        exemptions=[
-            (each, rules.read(each.audience).sentence())
-            for each in deciding.list_exemptions(campaign_id)
-        ],
+        exemptions=[(each, rules.read(each.audience).sentence()) for each in exemptions],
         why_not_launch=""
         if found.launched_at
         else planning.why_not_launch(found, today=db.today()),
         form=forms.ConfirmForm(),
     )
-    return page, {"Refresh": "5"} if filling else {}
+    is_changing = filling or not all(each.carried_out_at for each in exemptions)
+    return page, {"Refresh": "5"} if is_changing else {}
 
 
 @bp.route("/<uuid:campaign_id>/change", methods=["GET", "POST"])
@@ -176,14 +178,15 @@ def extend(campaign_id: UUID) -> ResponseReturnValue:
     found = planning.get_campaign(campaign_id)
     form = forms.ExtendForm()
     if form.validate_on_submit():
-        planning.extend(found, days=form.days.data, by=current_user)
-        words = ngettext(
-            "Everyone who has not signed has %(num)s day more.",
-            "Everyone who has not signed has %(num)s days more.",
-            form.days.data,
-        )
-        flash(words)
-        return redirect(url_for(".campaign", campaign_id=campaign_id))
+        with _refusal_beside(form.days):
+            extending.extend(found, days=form.days.data, by=current_user)
+            words = ngettext(
+                "Everyone who has not signed gets %(num)s day more, in a moment.",
+                "Everyone who has not signed gets %(num)s days more, in a moment.",
+                form.days.data,
+            )
+            flash(words)
+            return redirect(url_for(".campaign", campaign_id=campaign_id))
     return render_template("campaigns/extend.html", form=form, campaign=found)
 
 
@@ -198,6 +201,16 @@ def close(campaign_id: UUID) -> ResponseReturnValue:
         flash(_("%(title)s is closed.", title=found.title))
         return redirect(url_for(".campaign", campaign_id=campaign_id))
     return render_template("campaigns/close.html", form=form, campaign=found)
+
+
+@bp.post("/<uuid:campaign_id>/delete")
+@requires(Role.HR)
+def delete(campaign_id: UUID) -> ResponseReturnValue:
+    """Delete a draft."""
+    found = planning.get_campaign(campaign_id)
+    planning.delete(found, by=current_user)
+    flash(_("The draft %(title)s is deleted.", title=found.title))
+    return redirect(url_for(".overview"))
 
 
 @bp.post("/<uuid:campaign_id>/copy")
@@ -220,7 +233,7 @@ def exempt(campaign_id: UUID) -> ResponseReturnValue:
     fits = not _rearranged(form, known) and form.validate_on_submit() and not form.find_empty()
     if fits:
         deciding.exempt(found, form.audience, reason=form.reason.data.strip(), by=current_user)
-        flash(_("The group is taken out."))
+        flash(_("The group is taken out. Who has the duty is released in a moment."))
         return redirect(url_for(".campaign", campaign_id=campaign_id))
     return render_template("campaigns/exempt.html", form=form, campaign=found)
 
@@ -228,10 +241,10 @@ def exempt(campaign_id: UUID) -> ResponseReturnValue:
 @bp.post("/exemptions/<uuid:exemption_id>/end")
 @requires(Role.HR)
 def end_exemption(exemption_id: UUID) -> ResponseReturnValue:
-    """End an exemption: the duties come back."""
+    """End an exemption: the worker brings the duties back."""
     exemption = deciding.get_exemption(exemption_id)
     deciding.end_exemption(exemption, by=current_user)
-    flash(_("The exemption is ended."))
+    flash(_("The exemption is ended. Who was released by it has the duty again in a moment."))
     return redirect(url_for(".campaign", campaign_id=exemption.campaign_id))
 
 
@@ -271,16 +284,9 @@ def more_time(assignment_id: UUID) -> ResponseReturnValue:
     assignment = deciding.get_assignment(assignment_id)
     form = decision_forms.MoreTimeForm()
     if form.validate_on_submit():
-        try:
-            deciding.give_time(
-                assignment,
-                due_on=form.due_on.data,
-                reason=form.reason.data.strip(),
-                by=current_user,
-            )
-        except Refused as refusal:
-            form.due_on.errors = [str(refusal)]
-        else:
+        with _refusal_beside(form.due_on):
+            due_on, reason = form.due_on.data, form.reason.data.strip()
+            deciding.give_time(assignment, due_on=due_on, reason=reason, by=current_user)
             return _to_person(assignment.person_id, _("The due date is changed."))
     return render_template("campaigns/more_time.html", form=form, assignment=assignment)
 
@@ -292,7 +298,7 @@ def leave(person_id: UUID) -> ResponseReturnValue:
     person = people.get_person(person_id)
     form = decision_forms.LeaveForm()
     if form.validate_on_submit():
-        try:
+        with _refusal_beside(form.ends_on):
             leaves.begin_leave(
                 person_id,
                 begins_on=form.begins_on.data,
@@ -300,9 +306,6 @@ def leave(person_id: UUID) -> ResponseReturnValue:
                 reason=form.reason.data.strip(),
                 by=current_user,
             )
-        except Refused as refusal:
-            form.ends_on.errors = [str(refusal)]
-        else:
             return _to_person(person_id, _("The leave is noted."))
     return render_template("campaigns/leave.html", form=form, person=person)
 
@@ -314,11 +317,8 @@ def back(leave_id: UUID) -> ResponseReturnValue:
     found = leaves.get_leave(leave_id)
     form = decision_forms.BackForm(data={"ends_on": found.ends_on or db.today()})
     if form.validate_on_submit():
-        try:
+        with _refusal_beside(form.ends_on):
             leaves.end_leave(found, ends_on=form.ends_on.data, by=current_user)
-        except Refused as refusal:
-            form.ends_on.errors = [str(refusal)]
-        else:
             return _to_person(found.person_id, _("The first day back is noted."))
     return render_template("campaigns/back.html", form=form, leave=found)
 
@@ -330,7 +330,7 @@ def version(version_id: UUID) -> ResponseReturnValue:
     found = courses.get_version(version_id)
     form = forms.VersionForm(data={"title": _("What changed: %(title)s", title=found.title)})
     if form.validate_on_submit():
-        try:
+        with _refusal_beside(form.due_on):
             opened = versions.decide(
                 found,
                 change=form.change.data,
@@ -338,9 +338,6 @@ def version(version_id: UUID) -> ResponseReturnValue:
                 title=(form.title.data or found.title).strip(),
                 by=current_user,
             )
-        except Refused as refusal:
-            form.due_on.errors = [str(refusal)]
-        else:
             if opened is not None:
                 flash(_("%(title)s is launched.", title=opened.title))
                 return redirect(url_for(".campaign", campaign_id=opened.id))
@@ -368,13 +365,20 @@ def _courses() -> list[SelectChoice]:
 
 def _changed(campaign: Campaign, values: dict[str, Any], form: forms.SeenForm) -> bool:
     """Keep the change; where somebody else was faster, say so at the form, with what they left."""
-    try:
+    with _refusal_beside(form.seen):
         planning.change(campaign, values, by=current_user, seen=form.seen.data or "")
+        return True
+    form.seen.data = planning.stamp(campaign)
+    return False
+
+
+@contextmanager
+def _refusal_beside(field: Field) -> Iterator[None]:
+    """Where a rule says no, say so beside this field; the page is shown again."""
+    try:
+        yield
     except Refused as refusal:
-        form.seen.errors = [str(refusal)]
-        form.seen.data = planning.stamp(campaign)
-        return False
-    return True
+        field.errors = [str(refusal)]
 
 
 def _rearranged(form: audience_forms.AudienceForm, known: dict[Any, list[str]]) -> bool:

@@ -80,10 +80,29 @@ def _line(position: int, at: datetime, leaf: dict[str, Any], names: Mapping[UUID
 
 
 def _details(details: Mapping[str, Any], names: Mapping[UUID, str]) -> Iterator[tuple[str, str]]:
-    """The details that say something to people, in the order of `FIELDS`."""
+    """The details that say something to people, in the order of `FIELDS`; what changed first."""
+    before, after = details.get("before"), details.get("after")
+    if isinstance(before, dict) and isinstance(after, dict):
+        yield from _changes(before, after, names)
+        details = {field: each for field, each in details.items() if field not in _SIDES}
     for field, words in FIELDS.items():
         if field in details and (text := _text(details[field], names)):
             yield str(words), text
+
+
+_SIDES = frozenset({"before", "after"})
+
+
+def _changes(
+    before: Mapping[str, Any], after: Mapping[str, Any], names: Mapping[UUID, str]
+) -> Iterator[tuple[str, str]]:
+    """What was, and what is instead."""
+    for field, words in FIELDS.items():
+        was, now = _text(before.get(field), names), _text(after.get(field), names)
+        if was and was != now:
+            yield str(words), f"{was} → {now or _('none')}"
+        elif now:
+            yield str(words), now
 
 
 def _text(value: Any, names: Mapping[UUID, str]) -> str:

@@ -109,7 +109,13 @@ def hold(*, campaign_id: UUID | None, username: str, reason: str, by: Identity) 
     held = LegalHold(campaign_id=campaign_id, person_id=person_id, reason=reason, by_id=by.id)
     db.session.add(held)
     db.session.flush()
-    audit.record("retention.held", subject=held.id, actor=by.id)
+    audit.record(
+        "retention.held",
+        subject=held.id,
+        actor=by.id,
+        campaign=str(campaign_id) if campaign_id else None,
+        person=str(person_id) if person_id else None,
+    )
     return held
 
 

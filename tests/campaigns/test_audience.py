@@ -61,6 +61,13 @@ def test_the_database_and_the_portal_say_the_same_of_every_rule(each_app):
             assert not asked & excepted, (fact, values)
 
 
+def test_a_group_is_the_same_in_capitals_as_directories_have_it(each_app):
+    people = {make_person(groups=[name]).id for name in ("council-office", "COUNCIL-Office")}
+    make_person(groups=["council"])
+
+    assert taken(Audience((Part({Fact.GROUP: ("Council-Office",)}),))) == (people, people)
+
+
 def test_facts_are_joined_by_and_parts_by_or_and_exceptions_taken_out(app):
     bus = make_person(department="Transit")
     make_person(department="Transit", kind="contractor")

@@ -5,15 +5,13 @@ from sqlalchemy import select
 
 from portal import db
 from portal.audit.models import AuditEntry
-from portal.campaigns import giving, planning, schedule
+from portal.campaigns import extending, giving, planning, schedule
 from portal.campaigns.audience import Audience, Fact, Part
-from portal.campaigns.models import Assignment
 from portal.errors import Refused
 from portal.people.services import identify
 from tests.campaigns.test_giving import a_draft, people_of, today
 from tests.factories import (
     make_assignment,
-    make_attestation,
     make_campaign,
     make_hr,
     make_person,
@@ -113,45 +111,6 @@ def test_a_due_date_that_is_over_is_not_launched(app, harper):
         planning.launch(campaign, by=harper)
 
 
-def test_more_time_moves_open_duties_and_not_those_that_are_later_already(app, harper):
-    campaign = make_campaign(due_on=date(2027, 1, 30))
-    signed = make_attestation(person=make_person()).assignment
-    make_person()
-    giving.give(campaign)
-    later = db.session.scalars(
-        select(Assignment).where(Assignment.person_id != signed.person_id)
-    ).first()
-    later.due_on = date(2027, 6, 1)
-    make_person()
-    giving.give(campaign)
-    db.session.flush()
-
-    planning.extend(campaign, days=10, by=harper)
-
-    db.session.expire_all()
-    dates = sorted(db.session.scalars(select(Assignment.due_on)))
-    assert campaign.due_on == date(2027, 2, 9)
-    assert date(2027, 6, 1) in dates
-    assert date(2027, 2, 9) in dates
-
-
-def test_more_time_in_an_onboarding_moves_each_day_once(each_app):
-    harper = identify(make_hr())
-    for day in (1, 2, 3):
-        make_person(kind="contractor", started_on=today() + timedelta(days=day))
-    campaign = make_campaign(
-        kind="onboarding", audience="contractor", due_on=None, due_days=5, opens_on=today()
-    )
-    before = sorted(db.session.scalars(select(Assignment.due_on)))
-
-    planning.extend(campaign, days=1, by=harper)
-
-    db.session.expire_all()
-    after = sorted(db.session.scalars(select(Assignment.due_on)))
-    assert after == [day + timedelta(days=1) for day in before]
-    assert campaign.due_days == 6
-
-
 def test_a_closed_campaign_gives_no_duties_and_keeps_those_it_gave(app, harper):
     make_person()
     campaign = make_campaign()
@@ -169,7 +128,7 @@ def test_a_closed_campaign_is_not_changed_extended_or_closed_again(app, harper):
 
     for act in (
         lambda: planning.change(campaign, {"title": "x"}, by=harper, seen=planning.stamp(campaign)),
-        lambda: planning.extend(campaign, days=1, by=harper),
+        lambda: extending.extend(campaign, days=1, by=harper),
         lambda: planning.close(campaign, by=harper),
     ):
         with pytest.raises(Refused):

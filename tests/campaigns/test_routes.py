@@ -5,7 +5,7 @@ import pytest
 from sqlalchemy import select
 
 from portal import db, jobs
-from portal.campaigns import giving
+from portal.campaigns import deciding, giving
 from portal.campaigns.models import Campaign
 from portal.people import services as people
 from tests.factories import make_campaign, make_hr, make_person, publish
@@ -109,6 +109,8 @@ def test_nobody_gets_a_duty_before_the_campaign_opens_and_its_page_does_not_say_
         ({"due_on": "2020-01-01"}, "The due date must come after the first day"),
         ({"due_on": ""}, "Choose the due date"),
         ({"opens_on": "tomorrow"}, "Write the day as 2027-01-30"),
+        ({"opens_on": "0001-01-01", "min_interval": "12"}, "Choose a year from 2000 to 2100"),
+        ({"due_on": "9999-12-31"}, "Choose a year from 2000 to 2100"),
         ({"kind": "onboarding", "due_days": ""}, "Write how many days each person has"),
         ({"kind": "onboarding", "due_days": "many"}, "Write a whole number"),
         ({"min_interval": "99"}, "Write a number from 1 to 60"),
@@ -130,7 +132,7 @@ def test_of_a_campaign_that_is_launched_the_title_can_be_changed_and_nothing_els
     hr.post(f"{here}/launch")
     form = hr.get(f"{here}/change").text
 
-    change = {"title": "Another title", "due_on": "2199-01-01", "seen": seen(form)}
+    change = {"title": "Another title", "due_on": "2099-01-01", "seen": seen(form)}
     empty = hr.post(f"{here}/change", data={"title": "", "seen": seen(form)}).text
     hr.post(f"{here}/change", data=change)
     saved = hr.get(here).text
@@ -138,7 +140,7 @@ def test_of_a_campaign_that_is_launched_the_title_can_be_changed_and_nothing_els
     assert empty.count('<li><a href="#') == 1
     assert '<li><a href="#title">Write a title</a></li>' in empty
     assert "Another title" in saved
-    assert "2199" not in saved
+    assert "2099" not in saved
 
 
 def test_a_group_that_asks_for_nothing_is_told_at_its_facts(hr):
@@ -159,6 +161,56 @@ def test_the_browser_may_stop_a_day_that_is_half_typed_or_it_would_send_none(hr,
 
     assert 'type="date"' in form
     assert "novalidate" not in form
+
+
+def test_people_hired_in_the_last_century_are_asked_for_and_no_year_before(hr):
+    here = begin(hr)
+    form = {"seen": seen(hr.get(f"{here}/audience").text), "parts-0-facts-kind": "employee"}
+
+    wrong = hr.post(f"{here}/audience", data={**form, "parts-0-facts-hired_before": "0197-01-01"})
+    right = hr.post(
+        f"{here}/audience",
+        data={**form, "parts-0-facts-hired_before": "1997-01-01"},
+        follow_redirects=True,
+    )
+
+    assert "Choose a year from 1900 to 2100" in wrong.text
+    assert "hired before January 1, 1997" in right.text
+
+
+def test_a_draft_is_deleted_and_the_log_keeps_its_title(hr):
+    here = begin(hr)
+    hr.post(f"{here}/exempt", data={"reason": "Own code.", "parts-0-facts-group": "council-office"})
+
+    button = hr.get(here).text
+    deleted = hr.post(f"{here}/delete", follow_redirects=True).text
+
+    assert "Delete this draft" in button
+    assert "The draft Annual attestation 2027 is deleted." in deleted
+    assert hr.get(here).status_code == 404
+    assert "Deleted a draft" in hr.get("/reports/log").text
+
+
+def test_a_campaign_that_was_launched_is_not_deleted(hr):
+    here = begin(hr)
+    hr.post(f"{here}/launch")
+
+    page = hr.get(here).text
+    refused = hr.post(f"{here}/delete")
+
+    assert "Delete this draft" not in page
+    assert refused.status_code == 409
+    assert hr.get(here).status_code == 200
+
+
+def test_a_draft_that_is_held_stays(hr):
+    here = begin(hr)
+    held = hr.post("/retention/holds/new", data={"campaign": here[-36:], "reason": "Court"})
+
+    refused = hr.post(f"{here}/delete")
+
+    assert held.status_code == 302
+    assert (refused.status_code, hr.get(here).status_code) == (409, 200)
 
 
 def test_who_was_slower_is_told_who_changed_the_campaign_and_loses_nothing(hr):
@@ -217,11 +269,28 @@ def test_an_exemption_is_made_and_ended(hr):
 
     made = hr.post(f"{here}/exempt", data=rule, follow_redirects=True).text
     address = re.search(r'action="(/campaigns/exemptions/[^"]+)"', made)[1]
+    jobs.run_once(deciding.EXEMPT)
+    done = hr.get(here)
     ended = hr.post(address, follow_redirects=True).text
 
     assert "Everyone in the group council-office." in made
     assert "Own code." in made
+    assert "The duties are being changed now." in made
+    assert "The duties are being changed now." not in done.text
+    assert "Refresh" not in done.headers
     assert "Ended" in ended
+
+
+def test_more_time_that_would_be_over_already_is_refused_beside_the_number(hr):
+    campaign = make_campaign(due_on=db.today() - timedelta(days=9)).id
+    db.finish(keep=True)
+    address = f"/campaigns/{campaign}/extend"
+
+    refused = hr.post(address, data={"days": "8"}).text
+    given = hr.post(address, data={"days": "9"}, follow_redirects=True).text
+
+    assert "That day is over already. Give more days." in refused
+    assert "gets 9 days more" in given
 
 
 def test_the_list_of_campaigns_shows_where_each_stands(hr):

@@ -82,7 +82,7 @@ def test_harper_runs_a_campaign_from_the_draft_to_the_end(portal_server, post_of
     page.get_by_role("link", name="Give everyone more time").click()
     page.get_by_label("How many more days?").fill("7")
     page.get_by_role("button", name="Give more time").click()
-    expect(page.get_by_role("main")).to_contain_text("has 7 days more")
+    expect(page.get_by_role("main")).to_contain_text("gets 7 days more")
     page.get_by_role("link", name="See who has signed").click()
     page.get_by_role("button", name="Excel (XLSX)").click()
     expect(page.get_by_role("link", name="Download")).to_be_visible(timeout=60_000)  # by itself

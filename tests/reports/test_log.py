@@ -10,6 +10,7 @@ from portal.people import services as people
 from portal.people.models import PersonChange
 from portal.people.services import identify
 from portal.reports import log, log_words
+from portal.retention import services as retention
 from tests.factories import (
     TODAY,
     make_assignment,
@@ -30,6 +31,8 @@ def test_every_action_and_every_detail_of_the_log_is_known_to_its_page():
     assert log_words.FIELDS.keys() <= {
         *set().union(*audit.ACTIONS.values()),
         *("title", "opens_on", "due_on", "due_days"),  # what a campaign was before and after
+        "returned",  # of earlier entries
+        *("status", "waived_until", "paused_on"),  # what a duty was before and after
     }
 
 
@@ -76,10 +79,7 @@ def test_what_a_campaign_was_and_is_stands_side_by_side(app):
         after={"due_on": "2027-01-12", "audience": [{"facts": {}}]},
     )
 
-    assert lines()[0].details == [
-        ("before", "due: January 5, 2027"),
-        ("after", "due: January 12, 2027"),
-    ]
+    assert lines()[0].details == [("due", "January 5, 2027 → January 12, 2027")]
 
 
 def test_how_somebody_did_in_the_questions_is_told_of_nobody(app):
@@ -105,6 +105,41 @@ def test_everything_that_entries_are_about_has_a_name(app):
     assert (told.what, told.who) == ("Decided about a duty", "Harper Singh")
     assert told.about == "Ada Lovelace, Small campaign"
     assert ("decision", "more time") in told.details
+
+
+def test_a_decision_about_a_duty_is_told_with_what_was_and_what_is(app):
+    harper = identify(make_hr())
+    duty = make_assignment(person=make_person("Ada Lovelace"), due_on=TODAY)
+    deciding.give_time(duty, due_on=TODAY + timedelta(days=9), reason="Busy.", by=harper)
+    deciding.release(duty, reason="x", until=TODAY + timedelta(days=9), by=harper)
+    deciding.take_back(duty, reason="x", by=harper)
+
+    taken_back, released, extended = (dict(each.details) for each in lines(action="duty.decided"))
+
+    assert extended["due"] == "November 21, 2026 → November 30, 2026"
+    assert released["status"] == "Not started → released"
+    assert released["released up to"] == "November 30, 2026"
+    assert taken_back["status"] == "released → Not started"
+    assert taken_back["released up to"] == "November 30, 2026 → none"
+
+
+def test_an_entry_of_an_earlier_version_is_told_as_it_was_written(app, monkeypatch):
+    monkeypatch.setitem(audit.ACTIONS, "leave.ended", frozenset({"ends_on"}))
+    audit.record("leave.ended", subject="leave", actor=None, ends_on="2027-01-05")
+
+    assert lines()[0].details == [("first day back", "January 5, 2027")]
+
+
+def test_a_hold_is_told_with_what_it_holds_and_without_why(app):
+    harper, ada = identify(make_hr()), make_person("Ada Lovelace")
+    campaign = make_campaign()
+    retention.hold(campaign_id=campaign.id, username="", reason="Court", by=harper)
+    retention.hold(campaign_id=None, username=ada.username, reason="Court", by=harper)
+
+    assert [each.details for each in lines(action="retention.held")] == [
+        [("person", "Ada Lovelace")],
+        [("campaign", "Small campaign")],
+    ]
 
 
 def test_names_are_asked_for_once_however_many_entries_there_are(app, count_statements):

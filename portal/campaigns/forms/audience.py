@@ -54,8 +54,8 @@ class RulesForm(Form):
         validators=[Optional(), Length(max=1, message=_l("Choose one of the two"))],
     )
     language = SelectMultipleField(_l("Language, if not the first"), validators=[Optional()])
-    hired_from = DayField(_l("Hired on or after"), validators=[Optional()])
-    hired_before = DayField(_l("Hired before"), validators=[Optional()])
+    hired_from = DayField(_l("Hired on or after"), validators=[Optional()], first_year=1900)
+    hired_before = DayField(_l("Hired before"), validators=[Optional()], first_year=1900)
 
     @property
     def rules(self) -> dict[Fact, tuple[str, ...]]:
