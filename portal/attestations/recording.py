@@ -78,7 +78,6 @@ def record_paper(
         raise taken from None
     db.session.add(Scan(attestation_id=attestation.id, sha256=digest, pdf=scan))
     db.session.flush()
-    assignment.waived_until = None  # a release has nothing to end
     # Figures and intervals count from the day on the paper; the record holds both times.
     noon = datetime.combine(signed_on, time(12), tzinfo=db.settings().zone).astimezone(UTC)
     campaigns.set_status(assignment.id, Status.SIGNED, signed_at=min(noon, attestation.signed_at))

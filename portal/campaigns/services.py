@@ -157,9 +157,11 @@ def lock_duty(assignment_id: UUID) -> Status | None:
 def set_status(assignment_id: UUID, status: Status, *, signed_at: datetime | None = None) -> None:
     """Note where an assignment stands, and when it began; `signed_at` goes with SIGNED alone.
 
-    What is signed stays signed.
+    What is signed stays signed, and no release of it has an end.
     """
     values: dict[str, Any] = {"status": status, "signed_at": signed_at}
+    if status is Status.SIGNED:
+        values["waived_until"] = None
     if status in {Status.IN_PROGRESS, Status.READY}:
         values["started_at"] = func.coalesce(Assignment.started_at, db.utc_now())
     db.session.execute(
