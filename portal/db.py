@@ -5,7 +5,7 @@ with BEGIN IMMEDIATE on SQLite, because a transaction that reads first and write
 another writer came between. A GET reads only: a flush in it raises.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from typing import Any, cast
@@ -16,6 +16,8 @@ from sqlalchemy import (
     DateTime,
     Engine,
     MetaData,
+    Row,
+    Select,
     TypeDecorator,
     create_engine,
     event,
@@ -256,14 +258,12 @@ def reading() -> Iterator[Session]:
         yield inner
 
 
-@contextmanager
-def looking() -> Iterator[Connection]:
-    """As `reading()`, for statements that make no objects."""
+def look(statement: Select[*tuple[Any, ...]], **asked: Any) -> Sequence[Row[*tuple[Any, ...]]]:
+    """All rows of a statement that makes no objects, as `reading()` would find them."""
     if _reads_only():
-        yield connection()
-    else:
-        with reading() as opened:
-            yield opened.connection()
+        return connection().execute(statement, asked).all()
+    with reading() as opened:
+        return opened.connection().execute(statement, asked).all()
 
 
 @contextmanager

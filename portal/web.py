@@ -60,9 +60,10 @@ def requires(*roles: Role) -> Callable[[Callable[P, R]], Callable[P, R | Respons
     def decorate(view: Callable[P, R]) -> Callable[P, R | ResponseReturnValue]:
         @wraps(view)
         def guarded(*args: P.args, **kwargs: P.kwargs) -> R | ResponseReturnValue:
-            if not current_user.is_authenticated:
+            person = current_user._get_current_object()  # each word through the proxy asks anew
+            if not person.is_authenticated:
                 return redirect(url_for("people.sign_in", next=_here()))
-            if not allowed & current_user.roles:
+            if not allowed & person.roles:
                 abort(404)
             return view(*args, **kwargs)
 

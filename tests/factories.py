@@ -107,7 +107,7 @@ def make_assignment(
         setattr(assignment, name, value)
     db.session.flush()
     db.session.refresh(assignment)
-    if done and assignment.status is Status.NOT_STARTED:
+    if done and assignment.status in {Status.NOT_STARTED, Status.IN_PROGRESS}:
         walk(assignment.id, identify(person))
     return assignment
 

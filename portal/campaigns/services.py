@@ -105,9 +105,7 @@ def assign_open(person: Identity, *, today: date) -> list[Duty]:
 def _look(person: Identity, today: date) -> tuple[list[Duty], list[UUID]]:
     """The person's duties, and the open campaigns for them in which they have none: one look."""
     duties, missing = [], []
-    with db.looking() as connection:
-        rows = connection.execute(_TASKS, {"person": person.id, "today": today}).all()
-    for campaign_id, for_whom, *duty in rows:
+    for campaign_id, for_whom, *duty in db.look(_TASKS, person=person.id, today=today):
         if for_whom is None:
             duties.append(Duty(*duty))
         elif audience.read(for_whom).takes(person):

@@ -1,6 +1,6 @@
 """How far a person is in a course: what is done, and what comes next."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property, lru_cache
@@ -12,6 +12,7 @@ from sqlalchemy import (
     JSON,
     ColumnElement,
     CompoundSelect,
+    Row,
     bindparam,
     literal_column,
     null,
@@ -23,7 +24,7 @@ from sqlalchemy.orm import selectinload
 
 from portal import db
 from portal.campaigns import services as campaigns
-from portal.campaigns.models import Kind
+from portal.campaigns.models import Kind, Status
 from portal.campaigns.services import Duty
 from portal.courses import comparing
 from portal.courses import services as courses
@@ -326,15 +327,17 @@ _ATTEMPTS = (
 
 
 def _progress(duties: list[Duty], person: Identity) -> list[Progress]:
-    """One statement, however many duties there are."""
+    """One statement, however many duties there are; none where nothing was begun."""
     ids = [duty.id for duty in duties]
     done: dict[UUID, dict[str, dict[str, Any]]] = {each: {} for each in ids}
     scenes: dict[UUID, dict[str, str]] = {each: {} for each in ids}
     choices: dict[UUID, dict[tuple[str, str], int]] = {each: {} for each in ids}
-    if len(ids) == 1:
-        rows = db.connection().execute(_DONE_OF_ONE, {"assignment": ids[0]})
-    else:
-        rows = db.connection().execute(_DONE_OF_MANY, {"assignments": ids})
+    begun = [duty.id for duty in duties if duty.status is not Status.NOT_STARTED]
+    rows: Iterable[Row[*tuple[Any, ...]]] = ()
+    if len(begun) == 1:
+        rows = db.connection().execute(_DONE_OF_ONE, {"assignment": begun[0]})
+    elif begun:
+        rows = db.connection().execute(_DONE_OF_MANY, {"assignments": begun})
     for assignment_id, key, given, finished, _place in rows:
         if finished:
             done[assignment_id][key] = given or {}

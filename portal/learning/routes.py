@@ -27,13 +27,14 @@ bp = Blueprint("learning", __name__)
 @requires(Role.LEARNER)
 def tasks() -> ResponseReturnValue:
     """Your tasks: the next one, what else there is to do, and what is done."""
-    progress = services.list_tasks(_person(), today=db.today())
+    today = db.today()
+    progress = services.list_tasks(_person(), today=today)
     to_do = [each for each in progress if each.duty.is_open]
     return render_template(
         "learning/tasks.html",
         to_do=to_do,
         done=[each for each in progress if not each.duty.is_open],
-        today=db.today(),
+        today=today,
     )
 
 

@@ -192,11 +192,10 @@ def find_session(door: Door, token: str) -> Identity | None:
     they still may be. When the directory is not there, the session lives on.
     """
     now = db.utc_now()
-    with db.looking() as connection:
-        row = connection.execute(_HOLDER, {"digest": digest(token)}).first()
-    if row is None:
+    rows = db.look(_HOLDER, digest=digest(token))
+    if not rows:
         return None
-    *values, created_at, last_seen_at, checked_at, kiosk_id, way, confirmed = row
+    *values, created_at, last_seen_at, checked_at, kiosk_id, way, confirmed = rows[0]
     person = _identity(
         values, token, is_kiosk=kiosk_id is not None, way=way, confirmed_at=confirmed
     )

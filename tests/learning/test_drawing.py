@@ -108,6 +108,8 @@ def note(duty, *done, finished=True):
         scene = {"scene": "chat", "choice": 0, "leads_to": None if finished else "later"}
         given = {OUTCOME: answer}.get(key) or (scene if "story" in key else None)
         db.session.add(StepDone(assignment_id=duty.id, step=key, answer=given, finished=finished))
+    if duty.status is Status.NOT_STARTED:
+        duty.status = Status.IN_PROGRESS
     db.session.flush()
 
 
