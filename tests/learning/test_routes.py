@@ -245,3 +245,23 @@ def test_who_is_released_has_nothing_to_do(ada, sign_in):
     assert "HR has released you." in tasks
     assert "There is nothing to do." in tasks
     assert refused.status_code == 409
+
+
+def test_the_tasks_of_who_has_begun_nothing_take_two_looks_at_the_database(
+    app, sign_in, count_statements
+):
+    ada = make_person("Ada Lovelace")
+    assignment = make_assignment(person=ada)
+    welcome, browser = address(assignment, "start/welcome"), sign_in(ada)
+    db.finish(keep=True)
+
+    def look():
+        with count_statements() as seen:
+            assert "Small campaign" in browser.get("/learning/").text
+        return len(seen)
+
+    look()  # the course is read once
+    assert look() == 2
+
+    browser.post(welcome)
+    assert look() == 3
