@@ -288,6 +288,18 @@ def aside() -> Iterator[Connection]:
         yield connection
 
 
+def refresh_statistics() -> None:
+    """Estimate anew what the indexes of SQLite hold: a second for a large city.
+
+    PostgreSQL does it by itself. Each table is a write of its own, so that others go on.
+    """
+    engine = _databases().reading
+    if engine.dialect.name == "sqlite":
+        with engine.connect() as connection:
+            connection.exec_driver_sql("PRAGMA analysis_limit=400")
+            connection.exec_driver_sql("PRAGMA optimize=0x10002")  # all tables, not the recent ones
+
+
 def settings() -> Settings:
     """The settings of the app that works now: for jobs, which nobody passes them to."""
     return cast(Settings, current_app.extensions["settings"])

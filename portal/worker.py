@@ -14,6 +14,7 @@ from portal.reminders.services import REMIND
 from portal.reports.making import EXPORT
 from portal.reports.tallies import TALLY
 from portal.retention.disposing import DISPOSE, FORGET
+from portal.statistics import STATISTICS
 
 JOBS = (
     EVIDENCE,
@@ -34,4 +35,5 @@ JOBS = (
     FORGET,
     CHECKPOINT,
     TALLY,
+    STATISTICS,
 )

@@ -264,7 +264,7 @@ def address(rule: Rule, values: dict[str, object]) -> str:
     if rule.endpoint.startswith("contractors."):
         values = values | {"person_id": values["guest_id"]}
     for name in rule.arguments:
-        for kind in ("uuid:", "int:", "any(help, privacy, accessibility):", ""):
+        for kind in ("uuid:", "int:", "any(help, privacy, accessibility):", "any(csv, xlsx):", ""):
             path = path.replace(f"<{kind}{name}>", str(values[name]))
     return path
 

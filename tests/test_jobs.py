@@ -12,9 +12,10 @@ import pytest
 from sqlalchemy import column, select, table, text
 from sqlalchemy.exc import OperationalError
 
-from portal import db, jobs
+from portal import db, jobs, statistics
 from portal.jobs import Claim, Job, WorkerBeat
 from tests.conftest import ROOT
+from tests.factories import make_person
 
 MINUTE = timedelta(minutes=1)
 
@@ -192,7 +193,7 @@ import sys, time
 from flask import Flask
 from sqlalchemy import column, select, table, text
 from sqlalchemy.exc import IntegrityError
-from portal import db, jobs
+from portal import db, jobs, statistics
 from datetime import timedelta
 
 jobs.LEASE = timedelta(seconds=1)
@@ -280,3 +281,23 @@ def test_a_job_with_nothing_to_do_rests_for_its_time(app, monkeypatch):
     jobs.run([Job("rests", due, print, every=5)], stop=stop)
 
     assert asked == [0, 5, 10]
+
+
+def test_sqlite_learns_once_a_day_how_its_tables_have_grown(app, monkeypatch):
+    monkeypatch.setattr(statistics, "_done", set())
+
+    def known():
+        with db.reading() as session:
+            names = select(column("name")).select_from(table("sqlite_master"))
+            return "sqlite_stat1" in session.scalars(names).all()
+
+    make_person("Ada Lovelace")
+    db.finish(keep=True)
+    assert not known()
+
+    assert jobs.run_once(statistics.STATISTICS) == 1
+
+    assert known()
+    assert statistics.STATISTICS.due(1) == []
+    with db.pretend(db.utc_now() + timedelta(days=1)):
+        assert len(statistics.STATISTICS.due(1)) == 1

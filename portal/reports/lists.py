@@ -1,9 +1,7 @@
 """HR's lists as files: each as CSV and as Excel."""
 
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, BinaryIO
 from uuid import UUID
 
@@ -21,12 +19,12 @@ from portal.mail.models import Mail
 from portal.people.models import Person
 from portal.people.services import Identity
 from portal.reminders import services as reminders
-from portal.reports import declared, figures, log, queries, questions, sheets
+from portal.reports import declared, figures, log, queries, questions
 from portal.reports.queries import Count
 from portal.retention import lists as disposals
 from portal.retention import services as retention
 from portal.retention.models import DisposalList
-from portal.spreadsheets import BOM, csv_line
+from portal.spreadsheets import TYPES, make_file
 
 Cells = tuple[object, ...]
 
@@ -55,7 +53,7 @@ def make(name: str, extension: str, of: UUID | None, *, by: Identity) -> BinaryI
     campaign, or a kind of file, that there is not. Refuses what is too long for Excel.
     """
     kind = KINDS.get(name)
-    if kind is None or extension not in {"csv", "xlsx"}:
+    if kind is None or extension not in TYPES:
         raise NotFound
     if isinstance(kind, CityKind):
         rows, subject = kind.rows(), name
@@ -63,32 +61,10 @@ def make(name: str, extension: str, of: UUID | None, *, by: Identity) -> BinaryI
         raise NotFound
     else:
         rows, subject = kind.rows(kind.find(of)), str(of)
-    folder = db.settings().data_dir / "exports"
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    counted = _Counted(rows)
-    with tempfile.NamedTemporaryFile(dir=folder) as draft:
-        if extension == "csv":
-            draft.write((BOM + csv_line(kind.head())).encode())
-            draft.writelines(csv_line(row).encode() for row in counted)
-            draft.flush()
-        else:
-            sheets.write(Path(draft.name), kind.head(), counted, title=name)
-        opened = open(draft.name, "rb")  # noqa: SIM115 - the answer closes it
+    file, number = make_file(extension, kind.head(), rows, title=name)
     with db.transaction():
-        audit.record("list.exported", subject=subject, actor=by.id, rows=counted.number)
-    return opened
-
-
-class _Counted:
-    """Rows, and how many went by."""
-
-    def __init__(self, rows: Iterable[Cells]) -> None:
-        self._rows, self.number = rows, 0
-
-    def __iter__(self) -> Iterator[Cells]:
-        for row in self._rows:
-            self.number += 1
-            yield row
+        audit.record("list.exported", subject=subject, actor=by.id, rows=number)
+    return file
 
 
 def _audience(campaign: Campaign) -> Iterator[Cells]:

@@ -27,9 +27,10 @@ from portal.jobs import Job
 from portal.mail import services as mail
 from portal.people.models import Person
 from portal.people.services import Identity, identify
-from portal.reports import exports, pack, queries, sheets
+from portal.reports import exports, pack, queries
 from portal.reports.models import Export
 from portal.reports.queries import Filters
+from portal.spreadsheets import write_excel
 
 KINDS = ("people-csv", "people-xlsx", "records", "pack")
 NAMES = {
@@ -216,7 +217,7 @@ def _make_xlsx(export: Export, path: Path, _by: Identity, tick: Tick) -> None:
             )
             for row in found
         )
-        sheets.write(path, exports.head(), rows, title=_("People"), tick=tick)
+        write_excel(path, exports.head(), rows, title=_("People"), tick=tick)
 
 
 def _make_records(export: Export, path: Path, by: Identity, tick: Tick) -> None:

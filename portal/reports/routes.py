@@ -35,6 +35,7 @@ from portal.reports import questions as questions_of
 from portal.reports.forms import FiltersForm
 from portal.reports.log_words import ACTIONS
 from portal.reports.queries import Filters, Sort
+from portal.spreadsheets import TYPES
 from portal.web import page_number, requires
 
 bp = Blueprint("reports", __name__)
@@ -336,12 +337,6 @@ def checkpoint() -> ResponseReturnValue:
         mimetype="text/plain",
         headers={"Content-Disposition": f"attachment; filename=checkpoint-{kept[0].size}.txt"},
     )
-
-
-TYPES = {
-    "csv": "text/csv",
-    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-}
 
 
 def _signer() -> Signer:

@@ -5,12 +5,11 @@ from uuid import UUID
 
 from flask import (
     Blueprint,
-    Response,
     flash,
     redirect,
     render_template,
     request,
-    stream_with_context,
+    send_file,
     url_for,
 )
 from flask.typing import ResponseReturnValue
@@ -23,7 +22,7 @@ from portal.campaigns.models import STATUS_WORDS
 from portal.config import Role
 from portal.errors import NotFound, Refused
 from portal.people.services import Identity, get_person, identify
-from portal.spreadsheets import BOM, csv_line
+from portal.spreadsheets import TYPES, make_file
 from portal.team import services
 from portal.team.forms import DelegateForm
 from portal.team.services import Line
@@ -51,19 +50,19 @@ def people() -> ResponseReturnValue:
     )
 
 
-@bp.get("/team.csv")
+@bp.get("/team.<any(csv, xlsx):extension>")
 @requires(Role.LEARNER)
-def download() -> ResponseReturnValue:
-    """The list as a file."""
+def download(extension: str) -> ResponseReturnValue:
+    """The list as a file, as CSV or as Excel."""
     _check()
-    show, day = _asked(), db.today()
+    file, rows = make_file(extension, _head(), _rows(_asked()), title="team")
     with db.transaction():
-        rows = services.count(current_user, today=day).people
         audit.record("list.exported", subject=current_user.id, actor=current_user.id, rows=rows)
-    return Response(
-        stream_with_context(_csv(show)),
-        mimetype="text/csv",
-        headers={"Content-Disposition": f"attachment; filename=team-{day}.csv"},
+    return send_file(
+        file,
+        mimetype=TYPES[extension],
+        as_attachment=True,
+        download_name=f"team-{db.today()}.{extension}",
     )
 
 
@@ -154,11 +153,11 @@ def _asked() -> str:
     return show if show in {services.OPEN, services.LATE, services.ALL} else services.OPEN
 
 
-def _csv(show: str) -> Iterator[str]:
-    head = [_("Name"), _("Department"), _("Manager"), _("Duty"), _("Due"), _("Status")]
-    yield BOM + csv_line(head)
+def _head() -> list[str]:
+    return [_("Name"), _("Department"), _("Manager"), _("Duty"), _("Due"), _("Status")]
+
+
+def _rows(show: str) -> Iterator[tuple[object, ...]]:
     for each in services.each_line(current_user, show=show, today=db.today()):
         status = str(STATUS_WORDS[each.status])
-        yield csv_line(
-            [each.full_name, each.department, each.manager, each.title, each.due_on, status]
-        )
+        yield each.full_name, each.department, each.manager, each.title, each.due_on, status

@@ -249,7 +249,8 @@ def seeding(app: Flask) -> Iterator[None]:
 
 
 def tidy(app: Flask) -> None:
-    """As PostgreSQL's autovacuum does a minute later; on SQLite nobody does."""
+    """As PostgreSQL's autovacuum does a minute later, and our worker once a day on SQLite."""
+    db.refresh_statistics()
     if app.extensions["engine"].dialect.name == "postgresql":
         with app.extensions["engine"].connect() as connection:
             connection.execution_options(isolation_level="AUTOCOMMIT")

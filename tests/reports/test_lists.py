@@ -6,14 +6,14 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
-from portal import db
+from portal import db, spreadsheets
 from portal.audit.models import AuditEntry
 from portal.campaigns import deciding
 from portal.contractors import scope
 from portal.learning.models import StepDone
 from portal.people.services import identify
 from portal.reminders.models import ReminderRun
-from portal.reports import declared, sheets
+from portal.reports import declared
 from portal.reports.lists import KINDS
 from portal.retention import lists as disposals
 from portal.retention import services as retention
@@ -152,7 +152,7 @@ def test_a_disposal_list_comes_as_a_file_in_its_order(app, campaign, sign_in, mo
 
 
 def test_a_list_that_is_too_long_for_excel_is_refused_not_cut(app, campaign, sign_in, monkeypatch):
-    monkeypatch.setattr(sheets, "MOST_ROWS", 1)
+    monkeypatch.setattr(spreadsheets, "MOST_ROWS", 1)
     for name in ("Ada Lovelace", "Grace Hopper"):
         make_assignment(person=make_person(name), campaign=campaign)
     browser = sign_in(make_hr())

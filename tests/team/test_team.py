@@ -1,5 +1,6 @@
 import csv
 import io
+import zipfile
 from datetime import date, timedelta
 
 import pytest
@@ -237,6 +238,15 @@ def test_the_crew_list_has_who_still_has_to_sign(morgan, sign_in):
 
     assert "Open Person" in page
     assert "Done Person" not in page
+
+
+def test_the_list_of_the_team_comes_as_excel_too(morgan, sign_in):
+    make_assignment(person=member(morgan, "Open Person"))
+
+    answer = sign_in(morgan).get("/team/team.xlsx?show=all")
+
+    with zipfile.ZipFile(io.BytesIO(answer.data)) as book:
+        assert "Open Person" in book.read("xl/worksheets/sheet1.xml").decode()
 
 
 def test_a_long_crew_list_goes_on_on_a_next_page(app, sign_in, monkeypatch):
