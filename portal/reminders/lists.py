@@ -49,10 +49,10 @@ def teams_to_tell(today: date) -> list[tuple[UUID, list[UUID]]]:
 
 def list_managers_without_mail() -> Sequence[Person]:
     """Managers whose people owe something, and whom no list can be mailed to; by name."""
-    mute = select(Person.id).where(
-        Person.id.in_(_leads()), Person.left_on.is_(None), ~mail.has_address(Person.email)
-    )
-    heads: dict[UUID, UUID | None] = {each: each for each in db.session.scalars(mute)}
+    leads = select(Person.id, Person.email).where(Person.id.in_(_leads()), Person.left_on.is_(None))
+    heads: dict[UUID, UUID | None] = {
+        each: each for each, email in db.session.execute(leads) if not mail.is_address(email)
+    }
     gone = _gone()
     heads |= {each: head for each in gone if (head := _head(each, gone)) in heads}
     people = aliased(Person)
