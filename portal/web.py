@@ -79,6 +79,12 @@ def public(view: Callable[P, R]) -> Callable[P, R]:
     return view
 
 
+def hands_out_file(view: Callable[P, R]) -> Callable[P, R]:
+    """Say that the view answers with a file, which would stay at a shared device: not there."""
+    view.hands_out_file = True  # type: ignore[attr-defined]
+    return view
+
+
 def takes_file(view: Callable[P, R]) -> Callable[P, R]:
     """Let a form of this view be as long as MOST_UPLOADED.
 

@@ -27,7 +27,7 @@ from portal.learning import services as learning
 from portal.people import services as people
 from portal.people.door import current_door
 from portal.people.limits import SignInRefused, knock
-from portal.web import client_address, public, refusal_page, requires, takes_file
+from portal.web import client_address, hands_out_file, public, refusal_page, requires, takes_file
 
 bp = Blueprint("attestations", __name__)
 
@@ -116,6 +116,7 @@ def receipt(assignment_id: UUID) -> ResponseReturnValue:
 
 @bp.get("/<uuid:assignment_id>/receipt.pdf")
 @requires(Role.LEARNER)
+@hands_out_file
 def receipt_pdf(assignment_id: UUID) -> ResponseReturnValue:
     """The person's own sealed PDF."""
     kept = services.get_receipt(assignment_id, person=current_user)
@@ -137,6 +138,7 @@ def make_link(attestation_id: UUID) -> ResponseReturnValue:
 
 @bp.route("/record/<token>", methods=["GET", "POST"])
 @public
+@hands_out_file
 def former_record(token: str) -> ResponseReturnValue:
     """The record of somebody who has left, by a link from HR."""
     if request.method == "POST":

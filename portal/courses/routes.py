@@ -13,7 +13,7 @@ from portal.config import Role
 from portal.courses import content, services
 from portal.courses.course import AboutYou, Page, Quiz, Scenario, Step
 from portal.errors import NotFound, Refused
-from portal.web import requires
+from portal.web import hands_out_file, requires
 
 bp = Blueprint("courses", __name__)
 
@@ -99,6 +99,7 @@ def step(version_id: UUID, section: str, slug: str) -> ResponseReturnValue:
 
 @bp.get("/<uuid:version_id>/archive")
 @requires(Role.HR, Role.AUTHOR)
+@hands_out_file
 def archive(version_id: UUID) -> ResponseReturnValue:
     """Hand out the exact files of a version."""
     found = services.get_version(version_id)

@@ -18,7 +18,7 @@ from portal.documents.calendar import due_date_event
 from portal.learning import forms, scoring, services
 from portal.learning.services import Progress
 from portal.people.services import Identity
-from portal.web import requires
+from portal.web import hands_out_file, requires
 
 bp = Blueprint("learning", __name__)
 
@@ -65,6 +65,7 @@ def changes(assignment_id: UUID) -> ResponseReturnValue:
 
 @bp.get("/<uuid:assignment_id>/due-date.ics")
 @requires(Role.LEARNER)
+@hands_out_file
 def due_date(assignment_id: UUID) -> ResponseReturnValue:
     """The due date for the person's calendar (RFC 5545)."""
     duty = campaigns.get_duty(assignment_id, person=_person())

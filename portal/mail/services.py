@@ -3,7 +3,6 @@
 import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
-from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -165,17 +164,6 @@ def try_again(mail: Mail, *, by: UUID) -> None:
     mail.queued_at = db.utc_now()
     db.session.flush()
     audit.record("mail.queued_again", subject=mail.id, actor=by)
-
-
-def count_late(after: timedelta) -> int:
-    """How many mails wait for longer than this: a server that is away, or a worker."""
-    return db.session.scalars(
-        select(func.count()).where(
-            Mail.sent_at.is_(None),
-            Mail.refused_at.is_(None),
-            Mail.queued_at < db.utc_now() - after,
-        )
-    ).one()
 
 
 _UNSENT: dict[str, ColumnElement[bool]] = {

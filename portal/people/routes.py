@@ -348,15 +348,14 @@ def init_app(app: Flask) -> None:
             response.headers.setdefault("Refresh", f"{seconds}; url={url_for('people.sign_in')}")
         return response
 
-    @app.after_request
-    def _hand_out_nothing(response: Response) -> Response:
-        """A file would stay at a shared device, for the next person."""
-        given = response.headers.get("Content-Disposition", "")
-        if not given.startswith("attachment") or not _at_a_shared_device():
-            return response
-        response.close()
+    @app.before_request
+    def _hand_out_nothing() -> ResponseReturnValue | None:
+        """A file would stay at a shared device: refused before the log says that one was had."""
+        view = app.view_functions.get(request.endpoint or "")
+        if not hasattr(view, "hands_out_file") or not _at_a_shared_device():
+            return None
         why = _("A file would stay on this shared device. Use a device of your own, or ask HR.")
-        return app.make_response(refusal_page(409, _("We cannot do that"), why))
+        return refusal_page(409, _("We cannot do that"), why)
 
     @app.errorhandler(services.DirectoryUnavailable)
     def _unavailable(fault: services.DirectoryUnavailable) -> ResponseReturnValue:

@@ -36,7 +36,7 @@ from portal.reports.forms import FiltersForm
 from portal.reports.log_words import ACTIONS
 from portal.reports.queries import Filters, Sort
 from portal.spreadsheets import TYPES
-from portal.web import page_number, requires
+from portal.web import hands_out_file, page_number, requires
 
 bp = Blueprint("reports", __name__)
 
@@ -145,6 +145,7 @@ def person(person_id: UUID) -> ResponseReturnValue:
 
 @bp.get("/records/<uuid:attestation_id>.pdf")
 @requires(Role.HR)
+@hands_out_file
 def record(attestation_id: UUID) -> ResponseReturnValue:
     """One sealed PDF; the log keeps who took it."""
     name = queries.record_name(attestation_id)
@@ -158,6 +159,7 @@ def record(attestation_id: UUID) -> ResponseReturnValue:
 
 @bp.get("/people.csv")
 @requires(Role.HR)
+@hands_out_file
 def people_csv() -> ResponseReturnValue:
     """The filtered list, streamed."""
     chosen, (filters, _form) = _chosen(queries.list_campaigns()), _filters()
@@ -177,6 +179,7 @@ def people_csv() -> ResponseReturnValue:
 
 @bp.get("/records.zip")
 @requires(Role.HR)
+@hands_out_file
 def records_zip() -> ResponseReturnValue:
     """Fix what the ZIP holds by a checkpoint, and lead to the ZIP of that checkpoint."""
     chosen, (filters, _form) = _chosen(queries.list_campaigns()), _filters()
@@ -189,6 +192,7 @@ def records_zip() -> ResponseReturnValue:
 
 @bp.get("/records-<int:size>.zip")
 @requires(Role.HR)
+@hands_out_file
 def records_zip_at(size: int) -> ResponseReturnValue:
     """All signed records that the checkpoint covers, streamed; any range can be asked for."""
     chosen, (filters, _form) = _chosen(queries.list_campaigns()), _filters()
@@ -249,6 +253,7 @@ def list_declared() -> ResponseReturnValue:
 
 @bp.get("/lists/<name>.<extension>")
 @requires(Role.HR)
+@hands_out_file
 def list_file(name: str, extension: str) -> ResponseReturnValue:
     """One of HR's lists, as CSV or as Excel."""
     file = lists.make(name, extension, request.args.get("of", type=UUID), by=current_user)
@@ -287,6 +292,7 @@ def export(export_id: UUID) -> ResponseReturnValue:
 
 @bp.get("/exports/<uuid:export_id>/file")
 @requires(Role.HR)
+@hands_out_file
 def export_file(export_id: UUID) -> ResponseReturnValue:
     """The file; any range of it can be asked for, so that a cut download goes on."""
     found = making.get_export(export_id)
@@ -327,6 +333,7 @@ def log() -> ResponseReturnValue:
 
 @bp.get("/checkpoint.txt")
 @requires(Role.HR)
+@hands_out_file
 def checkpoint() -> ResponseReturnValue:
     """The newest signed checkpoint with the public key that it is checked with."""
     kept = list_checkpoints()

@@ -13,7 +13,7 @@ from portal.campaigns import planning
 from portal.config import Role
 from portal.errors import Refused
 from portal.retention import forms, lists, own_data, services
-from portal.web import page_number, requires
+from portal.web import hands_out_file, page_number, requires
 
 bp = Blueprint("retention", __name__)
 
@@ -158,6 +158,7 @@ def my_data() -> ResponseReturnValue:
 
 @bp.get("/my-data.zip")
 @requires(Role.LEARNER)
+@hands_out_file
 def my_data_zip() -> ResponseReturnValue:
     """All of it as one file."""
     return Response(

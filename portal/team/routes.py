@@ -26,7 +26,7 @@ from portal.spreadsheets import TYPES, make_file
 from portal.team import services
 from portal.team.forms import DelegateForm
 from portal.team.services import Line
-from portal.web import page_number, requires
+from portal.web import hands_out_file, page_number, requires
 
 bp = Blueprint("team", __name__)
 
@@ -52,6 +52,7 @@ def people() -> ResponseReturnValue:
 
 @bp.get("/team.<any(csv, xlsx):extension>")
 @requires(Role.LEARNER)
+@hands_out_file
 def download(extension: str) -> ResponseReturnValue:
     """The list as a file, as CSV or as Excel."""
     _check()
