@@ -5,6 +5,8 @@ import pytest
 from sqlalchemy import select
 
 from portal import db
+from portal.attestations import sealing
+from portal.audit.models import AuditEntry
 from portal.errors import Refused
 from portal.people import kiosks, services
 from portal.people.door import current_door
@@ -223,3 +225,20 @@ def test_hr_gets_a_code_once_and_the_device_takes_it(sign_in, client):
     assert "HttpOnly" in done.headers["Set-Cookie"]
     assert "Garage screen" in client.get("/people/sign-in").text
     assert code[:4] not in browser.get("/people/kiosks").text
+
+
+def test_what_is_refused_at_a_shared_device_is_no_download_in_the_log(harper, sign_in):
+    set_up(harper)
+    ada = make_person("Ada Lovelace")
+    attestation = make_attestation(person=ada)
+    address = f"/attestations/{attestation.assignment_id}/receipt.pdf"
+    db.finish(keep=True)
+    sealing.do(str(attestation.id))
+
+    refused = sign_in(ada, kiosk=the_kiosk().id).get(address)
+    taken = sign_in(ada).get(address)
+
+    assert (refused.status_code, taken.status_code) == (409, 200)
+    with db.reading() as session:
+        actions = session.scalars(select(AuditEntry.action)).all()
+    assert actions.count("evidence.downloaded") == 1
